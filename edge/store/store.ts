@@ -1,0 +1,107 @@
+// What the edge remembers, as interfaces: session threads and the relay meet here and nowhere else (DESIGN §2). lmdb-store.ts is the
+// one implementation; tests of everything above use it on a temporary folder.
+
+import type { AnyFactBody, CpeFacts, DeviceSettings, Fact, RpcRecord, Work } from '../../bus/messages.ts';
+import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
+import type { Session } from '../../cwmp/session.ts';
+
+/** A session that is not quiet, as any thread can resume it. One per CPE: an Inform overwrites it (CWMP S11). */
+export interface SessionRecord {
+  sessionId: string;
+  session: Session;
+  /** Work whose request is outstanding; null while none is. */
+  actionId: string | null;
+  sentAt: number;
+  startedAt: number;
+  /** Last POST of the CPE; older than timeoutMs means the session has failed. */
+  lastAt: number;
+  timeoutMs: number;
+  posts: number;
+  rpcs: number;
+  version: string;
+}
+
+/** An action on the edge with the state of its task. */
+export interface WorkRecord {
+  work: Work;
+  /** undefined until the task was started. */
+  state: unknown;
+  phase: 'queued' | 'running' | 'waiting';
+  /** Set while a request is outstanding: when a session ends with it set, the task is `interrupted`. */
+  inFlight: boolean;
+  /** While waiting: do not run before this time unless an event comes. */
+  untilMs: number;
+  attempts: number;
+  rpcs: RpcRecord[];
+  startedAt: number;
+}
+
+/** What the edge knows of a device besides its parameters. */
+export interface DeviceRecord {
+  cpe: CpeFacts;
+  softwareVersion: string;
+  connectionRequestUrl: string;
+  settings: DeviceSettings | null;
+  lastInformAt: number;
+}
+
+export interface KnownParameter {
+  value: string | null;
+  type: string;
+  writable: boolean | null;
+}
+
+/** One writer's view of the store: a session thread, or the relay. */
+export interface EdgeStore {
+  // Sessions
+  getSession(cpeId: string): SessionRecord | undefined;
+  /** Resolves when any other thread would read it. */
+  putSession(cpeId: string, record: SessionRecord): Promise<void>;
+  removeSession(cpeId: string): Promise<void>;
+  /** Sessions whose lastAt + timeoutMs has passed: for the reaper of the relay. */
+  expiredSessions(nowMs: number, limit: number): { cpeId: string; record: SessionRecord }[];
+
+  // Devices and credentials
+  getDevice(cpeId: string): DeviceRecord | undefined;
+  putDevice(cpeId: string, record: DeviceRecord): Promise<void>;
+  putSettings(cpeId: string, settings: DeviceSettings): Promise<void>;
+  getSettings(cpeId: string): DeviceSettings | undefined;
+  /** Device whose own user name for the ACS this is. */
+  findByUsername(username: string): { cpeId: string; password: string } | undefined;
+
+  // Shadow
+  /**
+   * Compares an Inform's ParameterList with the shadow: the quiet path, one read.
+   * @returns the entries that are new or differ; empty when nothing changed.
+   */
+  changedParameters(cpeId: string, list: readonly ParameterValue[]): ParameterValue[];
+  /** True when the shadow has nothing of this device yet. */
+  isNewDevice(cpeId: string): boolean;
+  applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void>;
+  applyNames(cpeId: string, path: string, complete: boolean, names: readonly ParameterInfo[]): Promise<void>;
+  knownParameter(cpeId: string, path: string): KnownParameter | null;
+  /** Forgets everything cached of the device: 0 BOOTSTRAP (CWMP 1.9). */
+  resetShadow(cpeId: string): Promise<void>;
+
+  // Work
+  /** Open work of a device, highest priority first, then oldest. */
+  workOf(cpeId: string): WorkRecord[];
+  hasWork(cpeId: string): boolean;
+  putWork(record: WorkRecord): Promise<void>;
+  removeWork(cpeId: string, actionId: string): Promise<void>;
+  /** Work that has expired or whose wait is over: for the relay's timer. */
+  dueWork(nowMs: number, limit: number): WorkRecord[];
+
+  // Outbox
+  /** Appends facts in order under this writer's lane. `durable` resolves after fsync; `last` is the sequence of the last one. */
+  appendFacts(facts: AnyFactBody[], at: number): { last: number; durable: Promise<void> };
+  /** Oldest facts of all lanes in causal order, at most `limit`. */
+  readFacts(limit: number): { key: number; fact: Fact }[];
+  /** Removes acknowledged facts. */
+  ackFacts(keys: number[]): Promise<void>;
+  outboxDepth(): number;
+
+  /** Resolves when everything this writer wrote so far is on the disk. */
+  flushed(): Promise<void>;
+  close(): Promise<void>;
+}
