@@ -66,6 +66,10 @@ export const LIMITS = {
   waitSecondsMax: 120,
   /** Rows in one page of the API. */
   pageRowsMax: 500,
+  /** Names or values in one action: more is a configuration file, and belongs in a Download. */
+  actionNamesMax: 256,
+  /** Silence after which a device no longer counts as online: the usual periodic Inform interval of a day, and an hour of slack. */
+  silentAfterMs: 25 * 3_600_000,
   /** Bytes of one API request body. */
   apiBodyBytesMax: 1024 * 1024,
   /** Live event streams at once. */

@@ -1,0 +1,362 @@
+// What control offers to its API (and later to the console and MCP): interfaces and JSON-ready views, no code.
+// Views carry times as ISO 8601 text in UTC and secrets already redacted ('••••'). Services throw Refused (base/errors.ts) with the
+// HTTP status, a code and a message for the caller; anything else they throw is our own failure.
+
+import type { ActionKind, ActionResult, Outcome } from '../bus/messages.ts';
+import type { ActionRequest } from './actions/request.ts';
+
+/** Who calls: made by TokenService.authenticate, kept as the owner of what the call does. */
+export interface Principal {
+  tokenId: string;
+  name: string;
+  role: Role;
+}
+export const ROLES = ['support', 'noc', 'field', 'finance', 'engineer', 'admin', 'auditor', 'agent'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Keyset pages: hand `next` back as `cursor` for the following page; null on the last one. Cursors are opaque; a forged one is Refused 400. */
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+export interface PageQuery {
+  cursor?: string;
+  /** 1 … LIMITS.pageRowsMax; default 50. */
+  limit?: number;
+}
+
+// ── Devices ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface DeviceView {
+  id: string;
+  manufacturer: string;
+  oui: string;
+  productClass: string;
+  serialNumber: string;
+  /** `Device.` or `InternetGatewayDevice.`, '' before the first Inform. */
+  root: string;
+  modelName: string;
+  hardwareVersion: string;
+  softwareVersion: string;
+  profile: string;
+  /** CWMP version agreed on, '' before the first Inform. */
+  cwmpVersion: string;
+  address: string;
+  connectionRequestUrl: string;
+  edgeId: string | null;
+  pop: string | null;
+  tags: string[];
+  firstSeenAt: string | null;
+  lastSeenAt: string | null;
+  lastInformAt: string | null;
+  lastBootAt: string | null;
+  lastBootstrapAt: string | null;
+  /** Actions of this device that are neither ended nor cancelled. */
+  openActions: number;
+}
+export interface DeviceQuery extends PageQuery {
+  /** Part of the id, serial number, address or model name, case-insensitive. */
+  q?: string;
+  manufacturer?: string;
+  oui?: string;
+  productClass?: string;
+  softwareVersion?: string;
+  profile?: string;
+  tag?: string;
+  edgeId?: string;
+  /** ISO times: seen at or after, or not seen since. */
+  seenSince?: string;
+  silentSince?: string;
+}
+export interface ParameterView {
+  name: string;
+  /** Canonical name of the profile that means this path, null when none does. */
+  canonical: string | null;
+  /** null: never read, or not kept. '••••' for secrets. */
+  value: string | null;
+  type: string;
+  writable: boolean | null;
+  notification: number | null;
+  secret: boolean;
+  /** When the value was last told or read; null when it never was. */
+  readAt: string | null;
+}
+export interface TimelineEntry {
+  /** Rises in the order of commits: the id of live events and of resuming them. */
+  id: string;
+  at: string;
+  deviceId: string | null;
+  actionId: string | null;
+  /** `device.new`, `inform`, `values`, `transfer`, `wake`, `session.failed`, `action.<state>`, `credentials`, … */
+  kind: string;
+  /** One sentence for people. */
+  summary: string;
+  body: Record<string, unknown>;
+}
+export interface NewCredentials {
+  /** How the CPE proves itself to us; null takes it away (then the shared bootstrap secret counts). Left out: unchanged. */
+  cpe?: { username: string; password: string } | null;
+  /** What we use in connection requests, tried in order. Left out: unchanged. */
+  connectionRequest?: { username: string; password: string }[];
+}
+export interface CredentialsView {
+  cpe: { username: string; password: '••••' } | null;
+  connectionRequest: { username: string; password: '••••' }[];
+}
+export interface DeviceService {
+  list(query: DeviceQuery): Promise<Page<DeviceView>>;
+  /** Refused 404 'unknown-device'. */
+  get(id: string): Promise<DeviceView>;
+  /** By prefix: a path (partial with its dot), or a canonical name or its beginning (`wifi.`). Ordered by path. */
+  parameters(id: string, query: PageQuery & { prefix?: string }): Promise<Page<ParameterView>>;
+  /** Newest first. */
+  timeline(id: string, query: PageQuery): Promise<Page<TimelineEntry>>;
+  /** Asks the device's edge for a connection request; the outcome comes as a `wake` event. 409 'no-edge' before first contact. */
+  wake(id: string, principal: Principal): Promise<{ requested: true; edgeId: string }>;
+  credentials(id: string): Promise<CredentialsView>;
+  /** Also registers a device nobody has seen yet, when the id reads as OUI-ProductClass-SerialNumber (422 'bad-device-id' otherwise). */
+  setCredentials(id: string, credentials: NewCredentials, principal: Principal): Promise<CredentialsView>;
+  setTags(id: string, tags: string[], principal: Principal): Promise<DeviceView>;
+}
+
+// ── Actions ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const ACTION_STATES = [
+  'planned',
+  'awaiting-approval',
+  'ready',
+  'running',
+  'verifying',
+  'done',
+  'partial',
+  'unsupported',
+  'refused',
+  'failed',
+  'recovering',
+  'recovered',
+  'stuck',
+  'cancelled',
+  'expired',
+] as const;
+export type ActionState = (typeof ACTION_STATES)[number];
+export type Risk = 'none' | 'low' | 'medium' | 'high';
+
+export interface ActionView {
+  id: string;
+  kind: ActionKind;
+  state: ActionState;
+  /** null while open. 'applied' means accepted but not readable back; the state is then done. */
+  outcome: Outcome | null;
+  /** The latest sentence about it: what it waits for, or how it ended. */
+  why: string;
+  owner: {
+    kind: 'person' | 'policy' | 'campaign' | 'agent';
+    name: string;
+    role: string;
+    reason: string | null;
+    reference: string | null;
+  };
+  object: { connector: 'cwmp'; ref: string; externalId: string | null; customer: string | null; site: string | null };
+  /** As asked, secrets redacted. */
+  request: Record<string, unknown>;
+  generation: number;
+  priority: number;
+  commandKey: string;
+  wake: boolean;
+  createdAt: string;
+  expiresAt: string;
+  startedAt: string | null;
+  endedAt: string | null;
+}
+export interface PlanView {
+  /** sha256 of the canonical JSON of everything below, secrets sealed out as their own digests. */
+  hash: string;
+  /** RPCs as they will be sent, in words of TR-069; reads that depend on answers are said so in `note`. */
+  rpcs: { method: string; args: Record<string, unknown>; note?: string }[];
+  diff: {
+    name: string;
+    canonical: string | null;
+    from: string | null;
+    to: string | null;
+    /** When `from` was read; null when it is not known. */
+    readAt: string | null;
+    ageSeconds: number | null;
+  }[];
+  impact: { reboot: boolean; serviceCut: boolean; customers: number; text: string };
+  risk: Risk;
+  expected: string;
+  recovery: { possible: boolean; text: string };
+  createdAt: string;
+}
+export interface ActionDetail extends ActionView {
+  plan: PlanView;
+  approvals: { decision: 'auto' | 'approved' | 'rejected'; by: string; planHash: string; at: string; why: string }[];
+  result: ActionResult | null;
+  recovery: { possible: boolean; text: string; state: 'not-run' | 'running' | 'done' | 'failed' };
+  evidence: { seq: string; at: string; kind: string; body: Record<string, unknown> }[];
+}
+export interface ActionQuery extends PageQuery {
+  deviceId?: string;
+  kind?: ActionKind;
+  state?: ActionState;
+  reference?: string;
+}
+export interface ActionService {
+  /**
+   * Plans, approves (automatically for now) and hands over one action. The same idempotency key of the same token gives the action made
+   * before (`created` false). Refused 404 'unknown-device', 422 'unknown-name' (the message offers the nearest names), 422 'bad-action'.
+   */
+  create(
+    deviceId: string,
+    request: ActionRequest,
+    context: { principal: Principal; idempotencyKey?: string },
+  ): Promise<{ created: boolean; action: ActionDetail }>;
+  /** Newest first. */
+  list(query: ActionQuery): Promise<Page<ActionView>>;
+  /** Refused 404 'unknown-action'. */
+  get(id: string): Promise<ActionDetail>;
+  /** Resolves with the action as it is when it ends, `timeoutMs` passes or `signal` aborts. Bounded by LIMITS.waitSecondsMax. */
+  waitForEnd(id: string, timeoutMs: number, signal?: AbortSignal): Promise<ActionDetail>;
+  /** Takes back what has not ended. Refused 409 'already-ended'. What already runs on the CPE ends there; it is asked not to begin anything new. */
+  cancel(id: string, principal: Principal): Promise<ActionDetail>;
+  /** Refused 409 'not-awaiting-approval' unless the action waits for it. */
+  approve(id: string, planHash: string | null, principal: Principal): Promise<ActionDetail>;
+  reject(id: string, why: string, principal: Principal): Promise<ActionDetail>;
+  /** Refused 409 'not-recoverable' with the reason when there is nothing to run. */
+  recover(id: string, principal: Principal): Promise<ActionDetail>;
+}
+export const isEnded = (state: ActionState): boolean =>
+  !['planned', 'awaiting-approval', 'ready', 'running', 'verifying', 'recovering'].includes(state);
+
+// ── Files, tokens, idempotency ───────────────────────────────────────────────────────────────────────────────────────────
+
+export interface FileView {
+  id: string;
+  name: string;
+  fileType: string;
+  bytes: number;
+  sha256: string;
+  /** 'operator' for files given to us, 'device' for uploads of CPEs. */
+  source: 'operator' | 'device';
+  deviceId: string | null;
+  actionId: string | null;
+  createdBy: string | null;
+  createdAt: string;
+}
+export interface FileService {
+  /** Streams into the file store; never buffers the whole. Refused 413 past LIMITS.fileBytesMax, 503 'no-file-store' when this control has none. */
+  add(
+    source: AsyncIterable<Uint8Array>,
+    meta: { name: string; fileType: string },
+    principal: Principal,
+  ): Promise<FileView>;
+  list(query: PageQuery): Promise<Page<FileView>>;
+  get(id: string): Promise<FileView>;
+}
+/** Where file bytes go. Handed to startControl: in one process it is the edge's folder, which control does not import. */
+export interface FileStore {
+  put(
+    source: AsyncIterable<Uint8Array>,
+    meta: { name: string; fileType: string },
+  ): Promise<{ fileId: string; bytes: number; sha256: string }>;
+}
+
+export interface TokenView {
+  id: string;
+  name: string;
+  role: Role;
+  /** First characters, to tell tokens apart. */
+  hint: string;
+  createdAt: string;
+  createdBy: string;
+  expiresAt: string | null;
+  lastUsedAt: string | null;
+  revokedAt: string | null;
+}
+export interface TokenService {
+  /** null for anything that is not a live token: unknown, revoked, expired, malformed. Looks up by hash, so time tells nothing. */
+  authenticate(token: string): Promise<Principal | null>;
+  /** The token itself (`stl_…`) is only ever in this answer. */
+  create(
+    meta: { name: string; role: Role; expiresAt?: string },
+    by: string,
+  ): Promise<{ token: string; view: TokenView }>;
+  list(): Promise<TokenView[]>;
+  revoke(id: string, by: string): Promise<TokenView>;
+  /**
+   * Makes sure an admin token exists. `given` (STARLING_ADMIN_TOKEN) is stored as one; without it the first start makes one.
+   * Returns the token to print once, or null when there is nothing new to print.
+   */
+  ensureAdmin(given: string | null): Promise<string | null>;
+}
+
+export type IdempotencyClaim =
+  /** Go on, then call `finish` (or `release` when the request failed in a way that may be repeated). */
+  | { type: 'new' }
+  | { type: 'replay'; status: number; body: unknown }
+  /** Same key, other request: 422. */
+  | { type: 'conflict' }
+  /** The first request with this key is still under way: 409. */
+  | { type: 'busy' };
+export interface IdempotencyService {
+  /** `fingerprint`: a hash over method, path and body. Keys belong to one token and live 24 h. */
+  claim(tokenId: string, key: string, fingerprint: string): Promise<IdempotencyClaim>;
+  finish(tokenId: string, key: string, status: number, body: unknown): Promise<void>;
+  release(tokenId: string, key: string): Promise<void>;
+}
+
+// ── Connectors, events, health ───────────────────────────────────────────────────────────────────────────────────────────
+
+export interface ConnectorView {
+  id: string;
+  kind: 'cwmp';
+  state: 'ok' | 'degraded' | 'down';
+  text: string;
+  /** Devices heard from within LIMITS.silentAfterMs, and known at all. */
+  pathsOnline: number;
+  pathsKnown: number;
+  /** Open actions, and those among them that run. */
+  actionsQueued: number;
+  actionsRunning: number;
+  /** Actions that ended failed or stuck in the last 24 h. */
+  criticalFails: number;
+  edges: { edgeId: string; pop: string; version: string; lastFactAt: string; devices: number }[];
+  parkedMessages: number;
+}
+export interface ConnectorService {
+  list(): Promise<ConnectorView[]>;
+}
+
+export interface EventFilter {
+  deviceId?: string;
+  actionId?: string;
+  /** Exact kind, or a prefix ending in `.` such as `action.`. */
+  kind?: string;
+}
+export interface EventService {
+  /** Events after `id`, oldest first, at most `limit`; for Last-Event-ID. Ids are decimal text; others are Refused 400. */
+  since(id: string, filter: EventFilter, limit: number): Promise<TimelineEntry[]>;
+  /** Live events in the order of their ids, after their transaction is committed. Returns how to stop. The listener must not block or throw. */
+  subscribe(filter: EventFilter, listener: (event: TimelineEntry) => void): () => void;
+  /** Id of the newest committed event, '0' when there is none. */
+  last(): Promise<string>;
+}
+
+export interface HealthView {
+  ok: boolean;
+  checks: { name: string; ok: boolean; text: string }[];
+}
+export interface HealthService {
+  check(): Promise<HealthView>;
+}
+
+export interface Services {
+  devices: DeviceService;
+  actions: ActionService;
+  files: FileService;
+  tokens: TokenService;
+  idempotency: IdempotencyService;
+  connectors: ConnectorService;
+  events: EventService;
+  health: HealthService;
+}
