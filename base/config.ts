@@ -1,0 +1,286 @@
+// The one table of options. Flags, environment, config file and docs/config.md all come from it; nothing else reads process.env.
+
+import { readFileSync } from 'node:fs';
+import { availableParallelism, hostname } from 'node:os';
+import { ConfigError } from './errors.ts';
+
+type Kind = 'text' | 'port' | 'integer' | 'boolean' | 'list' | 'secret';
+
+interface Option {
+  env: string;
+  kind: Kind;
+  /** Default as shown in docs; computed ones are named in words by `defaultText`. */
+  value: string | number | boolean | string[] | null;
+  defaultText?: string;
+  choices?: readonly string[];
+  min?: number;
+  max?: number;
+  text: string;
+}
+
+export const CPE_AUTH_MODES = ['none', 'basic', 'digest', 'certificate-header'] as const;
+export type CpeAuthMode = (typeof CPE_AUTH_MODES)[number];
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export const OPTIONS = {
+  cwmpHost: { env: 'STARLING_CWMP_HOST', kind: 'text', value: '127.0.0.1', text: 'Address the CWMP port listens on.' },
+  cwmpPort: { env: 'STARLING_CWMP_PORT', kind: 'port', value: 7547, text: 'CWMP port: any path, files under /files/.' },
+  cwmpPublicUrl: {
+    env: 'STARLING_CWMP_PUBLIC_URL',
+    kind: 'text',
+    value: null,
+    defaultText: 'http://<cwmp host>:<cwmp port>',
+    text: 'Base URL under which CPEs reach this edge; file URLs start with it.',
+  },
+  httpHost: { env: 'STARLING_HTTP_HOST', kind: 'text', value: '127.0.0.1', text: 'Address of API, /metrics and /healthz.' },
+  httpPort: { env: 'STARLING_HTTP_PORT', kind: 'port', value: 8080, text: 'Port of API, /metrics and /healthz.' },
+  dataDir: { env: 'STARLING_DATA_DIR', kind: 'text', value: './data', text: 'Folder of everything Starling keeps on disk.' },
+  databaseUrl: {
+    env: 'STARLING_DATABASE_URL',
+    kind: 'secret',
+    value: null,
+    defaultText: 'a private cluster in the data folder',
+    text: 'PostgreSQL (15 or newer) of the control plane, as postgres://user:password@host:port/database.',
+  },
+  edgeId: {
+    env: 'STARLING_EDGE_ID',
+    kind: 'text',
+    value: null,
+    defaultText: 'the host name',
+    text: 'Name of this edge; unique among all edges, never reused for another one.',
+  },
+  pop: { env: 'STARLING_POP', kind: 'text', value: 'default', text: 'Name of the POP this edge stands in.' },
+  edgeThreads: {
+    env: 'STARLING_EDGE_THREADS',
+    kind: 'integer',
+    value: null,
+    defaultText: 'cores − 1, at least 1',
+    min: 1,
+    max: 256,
+    text: 'Session threads; all listen on the CWMP port.',
+  },
+  adminToken: {
+    env: 'STARLING_ADMIN_TOKEN',
+    kind: 'secret',
+    value: null,
+    defaultText: 'made and printed once at first start',
+    text: 'First admin token of the API; at least 24 characters.',
+  },
+  cpeAuth: {
+    env: 'STARLING_CPE_AUTH',
+    kind: 'text',
+    value: null,
+    defaultText: 'none on loopback; any other address refuses to start until one is chosen',
+    choices: CPE_AUTH_MODES,
+    text: 'How CPEs prove who they are.',
+  },
+  cpeUsername: {
+    env: 'STARLING_CPE_USERNAME',
+    kind: 'text',
+    value: null,
+    text: 'User name of the bootstrap secret that CPEs without a secret of their own may share.',
+  },
+  cpePassword: { env: 'STARLING_CPE_PASSWORD', kind: 'secret', value: null, text: 'Password of the bootstrap secret.' },
+  certificateHeader: {
+    env: 'STARLING_CERTIFICATE_HEADER',
+    kind: 'text',
+    value: 'x-client-certificate-cn',
+    text: 'Header in which the trusted TLS front tells the common name of the client certificate.',
+  },
+  trustedFronts: {
+    env: 'STARLING_TRUSTED_FRONTS',
+    kind: 'list',
+    value: ['127.0.0.0/8', '::1/128'],
+    text: 'Networks of TLS fronts whose certificate header is believed.',
+  },
+  connectionRequestNetworks: {
+    env: 'STARLING_CONNECTION_REQUEST_NETWORKS',
+    kind: 'list',
+    value: [],
+    text: "Networks besides a CPE's own address that connection requests may go to.",
+  },
+  manageConnectionRequest: {
+    env: 'STARLING_MANAGE_CONNECTION_REQUEST',
+    kind: 'boolean',
+    value: true,
+    text: 'Give each CPE a connection-request user name and password of its own at first contact.',
+  },
+  connectionRequestUsername: {
+    env: 'STARLING_CONNECTION_REQUEST_USERNAME',
+    kind: 'text',
+    value: null,
+    text: "Connection-request user name tried when a device's own is not known or not accepted.",
+  },
+  connectionRequestPassword: {
+    env: 'STARLING_CONNECTION_REQUEST_PASSWORD',
+    kind: 'secret',
+    value: null,
+    text: 'Password that belongs to it.',
+  },
+  drainSeconds: {
+    env: 'STARLING_DRAIN_SECONDS',
+    kind: 'integer',
+    value: 20,
+    min: 0,
+    max: 600,
+    text: 'Longest wait for open sessions after SIGTERM.',
+  },
+  logLevel: { env: 'STARLING_LOG_LEVEL', kind: 'text', value: 'info', choices: LOG_LEVELS, text: 'Least level that is logged.' },
+} as const satisfies Record<string, Option>;
+
+export type OptionName = keyof typeof OPTIONS;
+
+/** The effective configuration; nulls of the table are replaced by their computed defaults where there is one. */
+export interface Config {
+  cwmpHost: string;
+  cwmpPort: number;
+  cwmpPublicUrl: string | null;
+  httpHost: string;
+  httpPort: number;
+  dataDir: string;
+  databaseUrl: string | null;
+  edgeId: string;
+  pop: string;
+  edgeThreads: number;
+  adminToken: string | null;
+  cpeAuth: CpeAuthMode;
+  cpeUsername: string | null;
+  cpePassword: string | null;
+  certificateHeader: string;
+  trustedFronts: string[];
+  connectionRequestNetworks: string[];
+  manageConnectionRequest: boolean;
+  connectionRequestUsername: string | null;
+  connectionRequestPassword: string | null;
+  drainSeconds: number;
+  logLevel: string;
+}
+
+/** `cwmpPort` → `--cwmp-port`. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+}
+
+/**
+ * Builds the configuration. Flags win over environment, environment over the config file, the file over defaults.
+ * @param flags by option name, as text. @param env usually process.env. @param file a JSON file of option names, or null.
+ * @throws ConfigError naming the option, the value and what is accepted.
+ */
+export function loadConfig(
+  flags: Partial<Record<string, string>>,
+  env: Record<string, string | undefined>,
+  file: string | null = env['STARLING_CONFIG'] ?? null,
+): Config {
+  const fromFile = file === null ? {} : readConfigFile(file);
+  const known = new Set<string>(Object.values(OPTIONS).map((option) => option.env));
+  known.add('STARLING_CONFIG');
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('STARLING_') && !known.has(name) && !name.startsWith('STARLING_BENCH_') && !name.startsWith('STARLING_TEST_')) {
+      throw new ConfigError('unknown-option', `${name} is set, but there is no such option. docs/config.md lists them all.`);
+    }
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(OPTIONS) as [OptionName, Option][]) {
+    const flag = flags[name];
+    const variable = env[option.env];
+    if (flag !== undefined) values[name] = parseOption(flagOf(name), option, flag);
+    else if (variable !== undefined && variable !== '') values[name] = parseOption(option.env, option, variable);
+    else if (fromFile[name] !== undefined) values[name] = parseOption(`${name} in ${file}`, option, String(fromFile[name]));
+    else values[name] = option.value;
+  }
+  values['edgeId'] ??= hostname();
+  values['edgeThreads'] ??= Math.max(1, availableParallelism() - 1);
+  for (const name of ['edgeId', 'pop'] as const) {
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(String(values[name]))) {
+      const option = OPTIONS[name].env;
+      throw new ConfigError('bad-name', `${option} is "${values[name]}": use 1 to 64 of A-Z a-z 0-9 _ - (it becomes part of a bus subject).`);
+    }
+  }
+  if (values['cpeAuth'] === null) {
+    if (!isLoopback(String(values['cwmpHost']))) {
+      throw new ConfigError(
+        'cpe-auth-needed',
+        `STARLING_CWMP_HOST is ${values['cwmpHost']}, which other machines can reach: choose how CPEs prove who they are ` +
+          `with STARLING_CPE_AUTH (${CPE_AUTH_MODES.join(', ')}).`,
+      );
+    }
+    values['cpeAuth'] = 'none';
+  }
+  if ((values['cpeUsername'] === null) !== (values['cpePassword'] === null)) {
+    throw new ConfigError('half-secret', 'Set STARLING_CPE_USERNAME and STARLING_CPE_PASSWORD together, or neither.');
+  }
+  if (typeof values['adminToken'] === 'string' && values['adminToken'].length < 24) {
+    throw new ConfigError('weak-token', 'STARLING_ADMIN_TOKEN is shorter than 24 characters.');
+  }
+  return values as unknown as Config;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError('config-file', `The config file ${file} cannot be used: ${why}`, { cause });
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new ConfigError('config-file', `The config file ${file} must hold one JSON object of option names.`);
+  }
+  for (const name of Object.keys(parsed)) {
+    if (!Object.hasOwn(OPTIONS, name)) throw new ConfigError('unknown-option', `${file} sets "${name}": there is no such option.`);
+  }
+  return parsed as Record<string, unknown>;
+}
+
+function parseOption(where: string, option: Option, text: string): unknown {
+  const refuse = (expected: string): never => {
+    const shown = option.kind === 'secret' ? '(hidden)' : `"${text}"`;
+    throw new ConfigError('bad-value', `${where} is ${shown}: expected ${expected}.`);
+  };
+  if (option.choices && !option.choices.includes(text)) return refuse(`one of ${option.choices.join(', ')}`);
+  switch (option.kind) {
+    case 'text':
+    case 'secret':
+      return text;
+    case 'list':
+      return text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== '');
+    case 'boolean':
+      if (text === 'true' || text === '1') return true;
+      if (text === 'false' || text === '0') return false;
+      return refuse('true or false');
+    case 'port':
+    case 'integer': {
+      const [min, max] = option.kind === 'port' ? [0, 65_535] : [option.min ?? 0, option.max ?? Number.MAX_SAFE_INTEGER];
+      const number = Number(text);
+      if (!/^\d+$/.test(text) || number < min || number > max) return refuse(`a whole number from ${min} to ${max}`);
+      return number;
+    }
+  }
+}
+
+/** docs/config.md, printed from the table. */
+export function printConfigDoc(): string {
+  const rows = Object.entries(OPTIONS as Record<string, Option>).map(([name, option]) => {
+    const shown = option.defaultText ?? (option.value === null ? 'not set' : `\`${String(option.value)}\``);
+    const choices = option.choices ? ` One of ${option.choices.map((c) => `\`${c}\``).join(', ')}.` : '';
+    return `| \`${option.env}\` | \`${flagOf(name)}\` | \`${name}\` | ${shown} | ${option.text}${choices} |`;
+  });
+  return [
+    '# Configuration',
+    '',
+    'Printed from the option table in `base/config.ts` by `npm run docs`. Flags win over the environment, the environment over the config file',
+    '(JSON, named by `STARLING_CONFIG`), the file over the defaults. An unknown option is an error, not a silence.',
+    '',
+    '| environment | flag | config file | default | what it is |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+}

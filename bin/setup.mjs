@@ -1,0 +1,86 @@
+// Makes a fresh clone ready with nothing but Node: installs the locked dependencies when they are missing or stale, then builds what
+// changed. Plain JavaScript without imports of ours or others: it runs before there is anything else.
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const sourceFolders = ['base', 'cwmp', 'profiles', 'bus', 'workers', 'edge', 'control', 'bench', 'bin', 'test'];
+// Files beside the code that the built program reads.
+const assets = /\.(sql|yaml|json|xml)$/;
+
+checkNode();
+install();
+build();
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  fail(`Starling needs Node 20.19 or newer; this is ${process.version}.`);
+}
+
+function install() {
+  const want = hash([readFileSync(join(root, 'package-lock.json')), process.version]);
+  const stamp = join(root, 'node_modules', '.starling-installed');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return;
+  say('installing locked dependencies (npm ci)');
+  // No install scripts: every native part comes prebuilt in its package.
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  writeFileSync(stamp, want);
+}
+
+function build() {
+  const files = sourceFolders.flatMap((folder) => walk(join(root, folder)));
+  const parts = [readFileSync(join(root, 'tsconfig.json')), readFileSync(join(root, 'package-lock.json'))];
+  for (const file of files) parts.push(relative(root, file), readFileSync(file));
+  const want = hash(parts);
+  const stamp = join(root, 'dist', '.starling-built');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return;
+  say('building');
+  rmSync(stamp, { force: true });
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  // Types are checked by `npm run check`; starting only needs them stripped.
+  run(process.execPath, [tsc, '-p', root, '--noCheck']);
+  for (const file of files) {
+    if (!assets.test(file)) continue;
+    const target = join(root, 'dist', relative(root, file));
+    mkdirSync(dirname(target), { recursive: true });
+    cpSync(file, target);
+  }
+  writeFileSync(stamp, want);
+}
+
+function walk(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.name !== 'findings')
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      return entry.isDirectory() ? walk(path) : statSync(path).isFile() ? [path] : [];
+    })
+    .sort();
+}
+
+function hash(parts) {
+  const sum = createHash('sha256');
+  for (const part of parts) sum.update(part).update('\0');
+  return sum.digest('hex');
+}
+
+function run(command, args) {
+  const done = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  if (done.error) fail(`${command} cannot be run: ${done.error.message}`);
+  if (done.status !== 0) fail(`${command} ${args.join(' ')} failed with exit code ${done.status}.`);
+}
+
+function say(text) {
+  process.stderr.write(`starling: ${text} …\n`);
+}
+
+function fail(text) {
+  process.stderr.write(`starling: ${text}\n`);
+  process.exit(1);
+}
