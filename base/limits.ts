@@ -28,6 +28,8 @@ export const LIMITS = {
   valueCharsMax: 4 * 1024 * 1024,
   /** Characters of a parameter name. The schema says 256; a few vendors exceed it. */
   parameterNameCharsMax: 1_024,
+  /** Characters of a path we send (cwmp-1-2.xsd, ParameterNames and ObjectNameType). */
+  pathCharsMax: 256,
   /** Events in one Inform (A.3.3.1 says 64); further ones are read and counted as a tolerance. */
   eventsMax: 64,
   /** Characters of each part of DeviceId (schema: 64). Longer identities are refused: they would become keys. */
