@@ -56,6 +56,22 @@ export const LIMITS = {
   actionRpcsMax: 5_000,
   /** Times an action is taken up again after a session broke under it. */
   actionAttemptsMax: 5,
+  /** RPCs kept in the transcript of one action; past it the oldest reads go and are counted (a walk makes hundreds). */
+  transcriptRpcsMax: 100,
+  /** List entries kept of one answer in a transcript; the values themselves travel as facts. */
+  transcriptEntriesMax: 64,
+  /** Time for a CPE to come back after Reboot or FactoryReset: slow boots with a firmware check take 5 minutes. */
+  restartWaitMs: 600_000,
+  /** Time after the delay of a ScheduleInform in which its Inform must have come; retries of a failed session need minutes. */
+  scheduledInformGraceMs: 600_000,
+  /** Time for TransferComplete after Download or Upload was accepted, on top of its DelaySeconds (A.3.2.8 names 1 hour). */
+  transferWaitMs: 3_600_000,
+  /** Time for an uploaded file to be complete on our disk after the CPE called the transfer complete. */
+  uploadArrivalMs: 60_000,
+  /** Time between looks at a running diagnostic whose CPE does not send 8 DIAGNOSTICS COMPLETE (CWMP D10). */
+  diagnosticsPollMs: 30_000,
+  /** Time for one diagnostic; a throughput test with ten retries on a slow line ends well within. */
+  diagnosticsWaitMs: 600_000,
 
   // ── Bus, outbox, control ─────────────────────────────────────────────────────────────────────────────────────────
   /** Facts in one batch from the outbox to the bus. */

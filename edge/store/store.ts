@@ -33,6 +33,10 @@ export interface WorkRecord {
   untilMs: number;
   attempts: number;
   rpcs: RpcRecord[];
+  /** RPCs that were sent but are no longer in `rpcs` (limits.transcriptRpcsMax); absent means none. */
+  rpcsDropped?: number;
+  /** The last progress told to control, so that it is told once per change; absent means none. */
+  told?: 'running' | 'verifying' | 'waiting';
   startedAt: number;
 }
 
