@@ -30,6 +30,18 @@ export const LIMITS = {
   parameterNameCharsMax: 1_024,
   /** Characters of a path we send (cwmp-1-2.xsd, ParameterNames and ObjectNameType). */
   pathCharsMax: 256,
+  /** Characters in front of a document in which its XML declaration is looked for. */
+  xmlDeclarationCharsMax: 512,
+  /** Characters of one SOAP header value (cwmp:ID, SupportedCWMPVersions): it is echoed, so it must stay small. */
+  headerValueCharsMax: 1_024,
+  /** Characters of an xsi:type that is kept; the longest that XML Schema defines has 18. */
+  typeNameCharsMax: 64,
+  /** Bytes of a document the second reader takes: it builds a tree of some 100 bytes for each byte. */
+  secondReaderBytesMax: 4 * 1024 * 1024,
+  /** Tags of a document the second reader takes; 9,263 parameter names make 74,000. */
+  secondReaderTagsMax: 400_000,
+  /** Content-Type values whose charset is remembered. A fleet sends a handful. */
+  charsetLabelsMax: 64,
   /** Events in one Inform (A.3.3.1 says 64); further ones are read and counted as a tolerance. */
   eventsMax: 64,
   /** Characters of each part of DeviceId (schema: 64). Longer identities are refused: they would become keys. */
@@ -64,7 +76,7 @@ export const LIMITS = {
   restartWaitMs: 600_000,
   /** Time after the delay of a ScheduleInform in which its Inform must have come; retries of a failed session need minutes. */
   scheduledInformGraceMs: 600_000,
-  /** Time for TransferComplete after Download or Upload was accepted, on top of its DelaySeconds (A.3.2.8 names 1 hour). */
+  /** Time for TransferComplete after Download or Upload was accepted, on top of its DelaySeconds: a slow line and its retries. */
   transferWaitMs: 3_600_000,
   /** Time for an uploaded file to be complete on our disk after the CPE called the transfer complete. */
   uploadArrivalMs: 60_000,
@@ -86,12 +98,33 @@ export const LIMITS = {
   pageRowsMax: 500,
   /** Names or values in one action: more is a configuration file, and belongs in a Download. */
   actionNamesMax: 256,
+  /** Time for the private PostgreSQL to answer. Recovery after a kill under load took seconds on a slow disk. */
+  postgresStartMs: 60_000,
+  /** Time for its fast shutdown (one checkpoint) before it is ended at once; it recovers from that. */
+  postgresStopMs: 20_000,
+  /** Bytes of its log before the next start puts it aside, keeping one older file. */
+  postgresLogBytesMax: 16 * 1024 * 1024,
   /** Silence after which a device no longer counts as online: the usual periodic Inform interval of a day, and an hour of slack. */
   silentAfterMs: 25 * 3_600_000,
   /** Bytes of one API request body. */
   apiBodyBytesMax: 1024 * 1024,
   /** Live event streams at once. */
   eventStreamsMax: 200,
+
+  // ── Authentication of CPEs ───────────────────────────────────────────────────────────────────────────────────────
+  /** Life of a nonce: bounds how long a captured Digest answer can be repeated; a CPE that is slower gets stale=true. */
+  authNonceMs: 300_000,
+  /** Failed attempts of one user name from one address before it must wait: a CPE with a wrong password repeats it for ever (CWMP A9). */
+  authFailuresPerName: 10,
+  /** Failed attempts from one address, all names together; many CPEs may share it behind NAT. */
+  authFailuresPerAddress: 300,
+  /** Time after which failures are forgotten. */
+  authFailureWindowMs: 300_000,
+  /** Shortest and longest wait; each further failure doubles it. The longest stays below a usual periodic Inform interval. */
+  authBlockMsMin: 30_000,
+  authBlockMsMax: 900_000,
+  /** Failure counts kept per thread, about 20 MB; past it the oldest is forgotten. */
+  authThrottleEntriesMax: 100_000,
 
   // ── Connection requests and files ────────────────────────────────────────────────────────────────────────────────
   /** Time for one connection request, both rounds (CWMP R4). */
@@ -100,8 +133,28 @@ export const LIMITS = {
   connectionRequestBytesMax: 16 * 1024,
   /** Connection requests under way at once per edge. */
   connectionRequestsInFlightMax: 500,
+  /** Wait for the body of a 401 before a new connection is opened instead: some CPEs send neither a length nor an end. */
+  connectionRequestBodyMs: 1_000,
+  /** Time in which a CPE that accepted must inform (CWMP R2); until then it is not asked again. */
+  connectionRequestAnswerMs: 30_000,
+  /** Least time between two connection requests to one CPE (CWMP R6). */
+  connectionRequestGapMs: 5_000,
+  /** CPEs a wake is wanted for at once, waiting ones included; past it a wake is refused. */
+  connectionRequestsWaitingMax: 200_000,
+  /** Credentials tried on one CPE. */
+  connectionRequestCredentialsMax: 5,
   /** Bytes of one file for Download or from Upload. */
   fileBytesMax: 2 * 1024 * 1024 * 1024,
   /** Life of a signed file URL unless the action says otherwise. */
   fileUrlMs: 24 * 3_600_000,
+  /** Characters of a signed URL: the argument's bound in the data model of Download and Upload (CWMP T5). */
+  fileUrlCharsMax: 256,
+  /** Bytes read from the disk at once for a download; also what one download holds in memory. */
+  fileChunkBytes: 64 * 1024,
+  /** Bytes of an upload held in memory while the disk is behind; past it the CPE is paused. */
+  uploadHeldBytesMax: 256 * 1024,
+  /** File transfers of one thread at once; past it 503 with Retry-After, which CPEs repeat. */
+  fileTransfersMax: 500,
+  /** Time without a byte taken after which a download is given up: 64 KiB at 1 kB/s would be 64 s. */
+  fileStallMs: 120_000,
 } as const;

@@ -1,0 +1,107 @@
+// Secrets at rest: AES-256-GCM under a key of this installation. What is sealed is bound to where it belongs (`context`), so that a
+// sealed value copied to another row does not open there. Rotation of the key is not here: the `1.` in front leaves its place.
+
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { ConfigError } from './errors.ts';
+
+/** What is shown wherever a secret would stand. */
+export const REDACTED = '••••';
+
+const KEY_BYTES = 32;
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+export class SecretBox {
+  readonly #sealKey: Buffer;
+  readonly #digestKey: Buffer;
+
+  /** @param key 32 random bytes; two keys for two purposes are derived from it. */
+  constructor(key: Uint8Array) {
+    if (key.length !== KEY_BYTES)
+      throw new ConfigError('bad-key', `An installation key has ${KEY_BYTES} bytes, this one ${key.length}.`);
+    this.#sealKey = Buffer.from(hkdfSync('sha256', key, '', 'starling seal', KEY_BYTES));
+    this.#digestKey = Buffer.from(hkdfSync('sha256', key, '', 'starling digest', KEY_BYTES));
+  }
+
+  /** Seals `plain` for `context`; the result is ASCII without white space. */
+  seal(plain: string, context: string): string {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#sealKey, iv);
+    cipher.setAAD(Buffer.from(context));
+    const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
+    return `1.${Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64url')}`;
+  }
+
+  /** Opens what `seal` made for the same context. Throws ConfigError when the key, the context or the text is another one. */
+  open(sealed: string, context: string): string {
+    const bytes = Buffer.from(sealed.slice(2), 'base64url');
+    try {
+      if (!sealed.startsWith('1.')) throw new Error('not a sealed text of form 1');
+      const decipher = createDecipheriv('aes-256-gcm', this.#sealKey, bytes.subarray(0, IV_BYTES));
+      decipher.setAAD(Buffer.from(context));
+      decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
+      return decipher.update(bytes.subarray(IV_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+    } catch (cause) {
+      const message =
+        'A stored secret does not open: the database and the installation key in the data folder do not belong together.';
+      throw new ConfigError('sealed', message, { cause, detail: context });
+    }
+  }
+
+  /** A keyed digest: tells whether two secrets are equal without telling either, and cannot be searched without the key. */
+  digest(plain: string): string {
+    return createHmac('sha256', this.#digestKey).update(plain).digest('hex');
+  }
+}
+
+/**
+ * Opens the box whose key lies in `keyFile`; the first start makes the file, readable by its owner alone.
+ * Throws ConfigError when the file is unusable or others may read it.
+ */
+export function openSecretBox(keyFile: string): SecretBox {
+  let text: string;
+  try {
+    text = readFileSync(keyFile, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw new ConfigError('bad-key', `${keyFile} cannot be read.`, { cause });
+    text = createKeyFile(keyFile);
+  }
+  if ((statSync(keyFile).mode & 0o077) !== 0) {
+    throw new ConfigError('open-key', `${keyFile} may be read by others. Run: chmod 600 ${keyFile}`);
+  }
+  return new SecretBox(Buffer.from(text.trim(), 'base64url'));
+}
+
+/** Written under another name and linked into place: a crash leaves no half key, and of two starters one key wins. */
+function createKeyFile(keyFile: string): string {
+  mkdirSync(dirname(keyFile), { recursive: true });
+  const draft = `${keyFile}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  const file = openSync(draft, 'wx', 0o600);
+  try {
+    writeSync(file, `${randomBytes(KEY_BYTES).toString('base64url')}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  try {
+    linkSync(draft, keyFile);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    unlinkSync(draft);
+  }
+  return readFileSync(keyFile, 'utf8');
+}
