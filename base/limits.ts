@@ -108,8 +108,26 @@ export const LIMITS = {
   silentAfterMs: 25 * 3_600_000,
   /** Bytes of one API request body. */
   apiBodyBytesMax: 1024 * 1024,
+  /** Depth of JSON in an API body; deeper than any argument of an RPC, shallow enough for code that recurses. */
+  apiJsonDepthMax: 32,
+  /** Time for the headers of an API request: nobody types them by hand. */
+  apiHeadersMs: 10_000,
+  /** Time for a whole API request with its body: fileBytesMax over an uplink of 5 Mbit/s. */
+  apiRequestMs: 3_600_000,
+  /** Time that open API requests get to end by themselves when Starling stops. */
+  apiDrainMs: 5_000,
+  /** API calls that wait for an action at once; each holds a connection and a timer. */
+  apiWaitsMax: 2_000,
+  /** Characters of an Idempotency-Key; a UUID has 36. */
+  idempotencyKeyCharsMax: 200,
+  /** Tags of one device. */
+  deviceTagsMax: 50,
   /** Live event streams at once. */
   eventStreamsMax: 200,
+  /** Events waiting for one slow reader of a stream; past it they are dropped from memory and read again from the store. */
+  eventQueueMax: 1_000,
+  /** A stream without events says something this often, so that proxies do not close it. */
+  eventHeartbeatMs: 15_000,
 
   // ── Authentication of CPEs ───────────────────────────────────────────────────────────────────────────────────────
   /** Life of a nonce: bounds how long a captured Digest answer can be repeated; a CPE that is slower gets stale=true. */
