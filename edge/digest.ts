@@ -1,0 +1,43 @@
+// The arithmetic of HTTP Digest (RFC 7616, RFC 2617, and RFC 2069 where there is no qop), for both directions: CPEs that come to us and
+// connection requests that we send. Strings in, hex out; it knows no header and no policy.
+
+import { createHash } from 'node:crypto';
+
+export const DIGEST_ALGORITHMS = ['MD5', 'MD5-sess', 'SHA-256', 'SHA-256-sess'] as const;
+export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number];
+
+export interface DigestInput {
+  algorithm: DigestAlgorithm;
+  username: string;
+  realm: string;
+  password: string;
+  method: string;
+  /** Literally as in the `uri` parameter. */
+  uri: string;
+  nonce: string;
+  /** As sent, hex digits and padding included. Ignored without qop. */
+  nc: string;
+  cnonce: string;
+  /** null: the RFC 2069 form. */
+  qop: string | null;
+}
+
+/** The `response` parameter (RFC 7616 §3.4.1): 32 hex digits for the MD5 pair, 64 for the SHA-256 pair. */
+export function digestResponse(input: DigestInput): string {
+  const { algorithm, nonce, nc, cnonce, qop } = input;
+  const hash = algorithm.startsWith('MD5') ? md5 : sha256;
+  let ha1 = hash(`${input.username}:${input.realm}:${input.password}`);
+  if (algorithm.endsWith('-sess')) ha1 = hash(`${ha1}:${nonce}:${cnonce}`);
+  const ha2 = hash(`${input.method}:${input.uri}`);
+  return qop === null ? hash(`${ha1}:${nonce}:${ha2}`) : hash(`${ha1}:${nonce}:${nc}:${cnonce}:${qop}:${ha2}`);
+}
+
+/** The algorithm a header names, whatever its case; null for one we do not have. A header that names none means MD5. */
+export function digestAlgorithm(name: string | null): DigestAlgorithm | null {
+  if (name === null || name === '') return 'MD5';
+  const wanted = name.toLowerCase();
+  return DIGEST_ALGORITHMS.find((algorithm) => algorithm.toLowerCase() === wanted) ?? null;
+}
+
+const md5 = (text: string): string => createHash('md5').update(text, 'utf8').digest('hex');
+const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex');
