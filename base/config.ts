@@ -20,6 +20,7 @@ interface Option {
 
 export const CPE_AUTH_MODES = ['none', 'basic', 'digest', 'certificate-header'] as const;
 export type CpeAuthMode = (typeof CPE_AUTH_MODES)[number];
+export const BASIC_IN_DIGEST = ['refused', 'unasked', 'offered'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 export const OPTIONS = {
@@ -81,6 +82,13 @@ export const OPTIONS = {
     text: 'User name of the bootstrap secret that CPEs without a secret of their own may share.',
   },
   cpePassword: { env: 'STARLING_CPE_PASSWORD', kind: 'secret', value: null, text: 'Password of the bootstrap secret.' },
+  cpeBasicInDigest: {
+    env: 'STARLING_CPE_BASIC_IN_DIGEST',
+    kind: 'text',
+    value: 'refused',
+    choices: BASIC_IN_DIGEST,
+    text: 'Basic credentials in digest mode, for CPEs that know nothing else: refused, taken when sent unasked, or offered after the Digest challenges.',
+  },
   certificateHeader: {
     env: 'STARLING_CERTIFICATE_HEADER',
     kind: 'text',
@@ -146,6 +154,7 @@ export interface Config {
   cpeAuth: CpeAuthMode;
   cpeUsername: string | null;
   cpePassword: string | null;
+  cpeBasicInDigest: (typeof BASIC_IN_DIGEST)[number];
   certificateHeader: string;
   trustedFronts: string[];
   connectionRequestNetworks: string[];

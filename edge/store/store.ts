@@ -19,6 +19,8 @@ export interface SessionRecord {
   posts: number;
   rpcs: number;
   version: string;
+  /** Sequence of the fact that control answers with first-contact work (0 BOOTSTRAP, a new device); 0 while nothing is waited for. */
+  holdUntilSequence: number;
 }
 
 /** An action on the edge with the state of its task. */

@@ -1,0 +1,52 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { flagOf, loadConfig } from './config.ts';
+import { ConfigError } from './errors.ts';
+
+const codeOf = (load: () => unknown): string => {
+  try {
+    load();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.code;
+    throw error;
+  }
+  return 'none';
+};
+
+test('defaults are usable as they are', () => {
+  expect(loadConfig({}, {})).toMatchObject({ cwmpPort: 7547, httpPort: 8080, cwmpHost: '127.0.0.1', cpeAuth: 'none', pop: 'default' });
+});
+
+test('flags win over the environment, the environment over the file, the file over defaults', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'starling-')), 'c.json');
+  writeFileSync(file, JSON.stringify({ cwmpPort: 1, httpPort: 1, pop: 'file' }));
+  const config = loadConfig({ cwmpPort: '3' }, { STARLING_CWMP_PORT: '2', STARLING_HTTP_PORT: '2' }, file);
+  expect(config).toMatchObject({ cwmpPort: 3, httpPort: 2, pop: 'file' });
+});
+
+test.each([
+  ['a port that is none', { STARLING_CWMP_PORT: '99999' }, 'bad-value'],
+  ['a number with a unit', { STARLING_DRAIN_SECONDS: '10s' }, 'bad-value'],
+  ['a choice that is none', { STARLING_CPE_AUTH: 'ntlm' }, 'bad-value'],
+  ['an option that does not exist', { STARLING_CWMP_PROT: '1' }, 'unknown-option'],
+  ['another address without authentication', { STARLING_CWMP_HOST: '0.0.0.0' }, 'cpe-auth-needed'],
+  ['half a bootstrap secret', { STARLING_CPE_USERNAME: 'u' }, 'half-secret'],
+  ['a POP that is no subject token', { STARLING_POP: 'a.b' }, 'bad-name'],
+  ['a short admin token', { STARLING_ADMIN_TOKEN: 'short' }, 'weak-token'],
+])('%s is refused', (_, env, code) => {
+  expect(codeOf(() => loadConfig({}, env))).toBe(code);
+});
+
+test('secrets are not repeated in messages', () => {
+  expect(() => loadConfig({}, { STARLING_ADMIN_TOKEN: 'short' })).not.toThrow(/short"/);
+});
+
+test('another address with authentication is accepted', () => {
+  expect(loadConfig({}, { STARLING_CWMP_HOST: '0.0.0.0', STARLING_CPE_AUTH: 'digest' }).cpeAuth).toBe('digest');
+});
+
+test('option names become flags', () => {
+  expect(flagOf('cpeAuth')).toBe('--cpe-auth');
+});

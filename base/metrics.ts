@@ -1,0 +1,50 @@
+// Counters that cost a map look-up on the hot path and become prom-client metrics only when somebody scrapes.
+
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** A counter with at most one label. */
+export class Tally {
+  #counts = new Map<string, number>();
+
+  constructor(registry: Registry, name: string, help: string, label: string | null = null) {
+    const counts = () => this.#counts;
+    new Counter({
+      name,
+      help,
+      labelNames: label === null ? [] : [label],
+      registers: [registry],
+      collect() {
+        this.reset();
+        if (label === null) this.inc(counts().get('') ?? 0);
+        else for (const [value, count] of counts()) this.inc({ [label]: value }, count);
+      },
+    });
+  }
+
+  inc(value = '', by = 1): void {
+    this.#counts.set(value, (this.#counts.get(value) ?? 0) + by);
+  }
+
+  get(value = ''): number {
+    return this.#counts.get(value) ?? 0;
+  }
+}
+
+/** A gauge read when scraped. */
+export function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+/** Seconds in the buckets that matter for a protocol answered in microseconds and over slow uplinks. */
+export const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
+export function latency(registry: Registry, name: string, help: string, label: string): Histogram {
+  return new Histogram({ name, help, labelNames: [label], buckets: LATENCY_BUCKETS, registers: [registry] });
+}

@@ -1,0 +1,42 @@
+// The commands. Each wires one role and decides nothing; `up` is edge and control in one process tree on embedded defaults.
+
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { flagOf, loadConfig, OPTIONS, printConfigDoc } from '../base/config.ts';
+import { StarlingError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import { fleetCommand } from '../bench/fleet/command.ts';
+import { up } from './up.ts';
+
+const packageFile = new URL(import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json', import.meta.url);
+const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
+
+// Read by uWebSockets.js when it is loaded: headers of 12 kB are real (ECOSYSTEM, first section).
+process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(LIMITS.headerBytesMax);
+
+const program = new Command('starling').version(version).description('A TR-069 ACS for large ISPs.');
+
+const upCommand = program
+  .command('up')
+  .description('edge and control in one process tree, with embedded defaults')
+  .option('--config <file>', 'JSON file of options');
+for (const [name, option] of Object.entries(OPTIONS)) upCommand.option(`${flagOf(name)} <value>`, option.text);
+upCommand.action(async (flags: Record<string, string>) => {
+  const config = loadConfig(flags, process.env, flags['config'] ?? process.env['STARLING_CONFIG'] ?? null);
+  await up(config, version);
+});
+
+program
+  .command('config')
+  .description('print the table of options')
+  .action(() => process.stdout.write(printConfigDoc()));
+
+program.addCommand(fleetCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Configuration and refusals are said in one sentence; anything else is our bug and shows where.
+  process.stderr.write(`starling: ${error instanceof StarlingError ? error.message : (error as Error).stack}\n`);
+  process.exit(1);
+}

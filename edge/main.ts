@@ -1,0 +1,184 @@
+// The edge as a process tree: one store, session threads on one port, a relay, a waker. Wires them, starts them, drains them; decides nothing.
+
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { AggregatorRegistry, Registry } from 'prom-client';
+import { systemClock } from '../base/clock.ts';
+import type { Config } from '../base/config.ts';
+import { entryUrl } from '../base/entries.ts';
+import { ConfigError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { BusTransport } from '../bus/transport.ts';
+import { openWaker } from './connection-request.ts';
+import { Relay } from './relay.ts';
+import { createSessionMemory } from './session-table.ts';
+import { openEdgeStore } from './store/lmdb-store.ts';
+import { Stamps } from './store/stamps.ts';
+import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
+
+export interface Edge {
+  /** The CWMP port, also when the configured one was 0. */
+  port: number;
+  filesDir: string;
+  /** Prometheus text of relay, store and all session threads. */
+  metrics(): Promise<string>;
+  /** What is wrong, one sentence each; empty when healthy. */
+  health(): string[];
+  /** Stops accepting, lets sessions finish, drains the outbox as far as control takes it, closes. */
+  close(): Promise<void>;
+}
+
+/** How long a thread may take to say its metrics before they are left out of a scrape. */
+const METRICS_WAIT_MS = 2_000;
+
+/**
+ * Starts the edge on `config.dataDir`/edge.
+ * @throws ConfigError when the port is taken or the folder unusable.
+ */
+export async function startEdge(config: Config, transport: BusTransport, log: Log, version: string): Promise<Edge> {
+  await refuseTakenPort(config.cwmpHost, config.cwmpPort);
+  const storeDir = join(config.dataDir, 'edge');
+  const filesDir = join(config.dataDir, 'files');
+  const threadCount = config.edgeThreads;
+  const stamps = Stamps.forNewStart(storeDir);
+  const ackedMemory = new SharedArrayBuffer(8 * (threadCount + 1));
+  const store = openEdgeStore({ dir: storeDir, edgeId: config.edgeId, pop: config.pop, lane: 0, stamps });
+  const registry = new Registry();
+  const relay = new Relay({
+    store, transport, log, registry, acked: new BigInt64Array(ackedMemory), clock: systemClock,
+    edgeId: config.edgeId, pop: config.pop, threads: threadCount, version,
+    waker: openWaker({ store, config, log, registry }),
+  }); // biome-ignore format: a plain list
+
+  const threads: SessionThread[] = [];
+  const base = { config, storeDir, filesDir, incarnation: stamps.incarnation, stampMemory: stamps.memory, ackedMemory };
+  const sessionMemory = createSessionMemory();
+  let port = config.cwmpPort;
+  let publicUrl = config.cwmpPublicUrl;
+  for (let lane = 1; lane <= threadCount; lane++) {
+    publicUrl ??= port === 0 ? null : `http://${urlHost(config.cwmpHost)}:${port}`;
+    const data: ThreadData = { ...base, sessionMemory, lane, port, publicUrl: publicUrl ?? '' };
+    const thread = new SessionThread(data, () => relay.nudge(), log);
+    threads.push(thread);
+    port = await thread.listening;
+  }
+  relay.start();
+  log.info({ port, threads: threadCount, edgeId: config.edgeId }, 'edge ready');
+
+  return {
+    port,
+    filesDir,
+    async metrics() {
+      const parts = await Promise.all(threads.map((thread) => thread.metrics()));
+      parts.push(await registry.getMetricsAsJSON());
+      return AggregatorRegistry.aggregate(parts as never[]).metrics();
+    },
+    health: () => [...threads.flatMap((thread) => thread.problems()), ...relay.problems()],
+    async close() {
+      await Promise.all(threads.map((thread) => thread.drain(config.drainSeconds * 1_000)));
+      await relay.close();
+      await store.close();
+      log.info('edge closed');
+    },
+  };
+}
+
+/** A session thread as the main thread sees it. */
+class SessionThread {
+  readonly listening: Promise<number>;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, (metrics: object[]) => void>();
+  #count = 0;
+  #dead: string | null = null;
+  #drained: (() => void) | null = null;
+
+  constructor(data: ThreadData, nudge: () => void, log: Log) {
+    this.#worker = new Worker(entryUrl('session-thread'), { workerData: data });
+    this.listening = new Promise((resolve, reject) => {
+      this.#worker.on('message', (message: FromThread) => {
+        switch (message.type) {
+          case 'listening':
+            resolve(message.port);
+            break;
+          case 'failed':
+            reject(new ConfigError('cwmp-port', `The CWMP port cannot be opened: ${message.message}.`));
+            break;
+          case 'nudge':
+            nudge();
+            break;
+          case 'metrics':
+            this.#waiting.get(message.id)?.(message.metrics);
+            this.#waiting.delete(message.id);
+            break;
+          case 'drained':
+            if (message.openSessions > 0) log.warn({ open: message.openSessions }, 'drained with sessions open; they resume by cookie');
+            this.#drained?.();
+            break;
+        }
+      });
+      this.#worker.on('error', (error) => {
+        this.#dead = `session thread ${data.lane} ended: ${error.message}`;
+        log.fatal({ err: error, thread: data.lane }, 'session thread ended');
+        reject(error);
+        // The other threads hold the port; this one's connections are gone and its memory is not to be trusted. Start anew as a whole.
+        if (this.#drained === null) setTimeout(() => process.exit(70), 100);
+      });
+    });
+  }
+
+  metrics(): Promise<object[]> {
+    const id = ++this.#count;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id);
+        resolve([]);
+      }, METRICS_WAIT_MS);
+      this.#waiting.set(id, (metrics) => {
+        clearTimeout(timer);
+        resolve(metrics);
+      });
+      this.#send({ type: 'metrics', id });
+    });
+  }
+
+  problems(): string[] {
+    return this.#dead === null ? [] : [this.#dead];
+  }
+
+  async drain(ms: number): Promise<void> {
+    const drained = new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+    this.#send({ type: 'drain', ms });
+    await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, ms + 5_000))]);
+    await this.#worker.terminate();
+  }
+
+  #send(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+}
+
+/**
+ * SO_REUSEPORT lets our own threads share the port, and would let a second Starling share it as well, unseen. A plain listener cannot
+ * be opened on a port that anybody has, so that is the question asked first.
+ */
+async function refuseTakenPort(host: string, port: number): Promise<void> {
+  if (port === 0) return;
+  await new Promise<void>((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? 'another program listens there' : cause.message;
+      reject(new ConfigError('cwmp-port', `The CWMP port ${host}:${port} cannot be opened: ${why}. Choose another with STARLING_CWMP_PORT.`, { cause }));
+    });
+    probe.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port, exclusive: true }, () => probe.close(() => resolve()));
+  });
+}
+
+/** A host as it stands in a URL: a wildcard address becomes loopback, IPv6 gets its brackets. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+

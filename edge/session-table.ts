@@ -1,0 +1,127 @@
+// What session threads share in memory about sessions: a generation per slot of CPEs, and the sessions lately begun per source address.
+// Both lie in one SharedArrayBuffer, so that a session may go on on any thread without a message between them.
+//
+// Generations: slot = hash(cpeId). An Inform raises the slot's number and puts it into the cookie; the end of the session raises it again.
+// A cookie whose number is not the slot's is of a session that ended, was taken over, or (one chance in a million per Inform in the
+// meantime) shares the slot with another CPE; a session with work outstanding also has its record in the store, which decides then.
+//
+// Addresses: CPEs that return no cookie (FIELD 46, CWMP H13) are found by source address and user name. This build of uWebSockets.js
+// does not tell the remote port, so "the same TCP connection" cannot be asked. Two live sessions under one key are never guessed between.
+
+import type { CpeId } from '../base/ids.ts';
+
+const SLOTS = 1 << 20;
+const ADDRESS_SLOTS = 1 << 13;
+/** Bytes of one address slot: lock, key hash, expiry (s), ambiguous-until (s), length, then the cookie. */
+const ADDRESS_HEAD = 5 * 4;
+const ADDRESS_BYTES = 256;
+
+const GENERATIONS_BYTES = SLOTS * 4;
+const TOTAL_BYTES = GENERATIONS_BYTES + ADDRESS_SLOTS * ADDRESS_BYTES;
+
+/** Made once by the main thread of the edge and handed to every session thread. */
+export function createSessionMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(TOTAL_BYTES);
+}
+
+/** FNV-1a over UTF-16 code units; good enough to spread identities over slots. */
+export function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash ^= text.charCodeAt(i);
+    hash = Math.imul(hash, 0x01000193);
+  }
+  // Final mix: serial numbers differ in few trailing digits.
+  hash ^= hash >>> 15;
+  hash = Math.imul(hash, 0x2c1b3c6d);
+  return (hash ^ (hash >>> 13)) >>> 0;
+}
+
+export class SessionTable {
+  readonly #generations: Int32Array;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#generations = new Int32Array(memory, 0, SLOTS);
+    this.#words = new Int32Array(memory, GENERATIONS_BYTES);
+    this.#bytes = new Uint8Array(memory, GENERATIONS_BYTES);
+  }
+
+  /** Begins a session: every earlier one of this CPE is void from now on. Returns the generation for its cookie. */
+  begin(cpeId: CpeId): number {
+    return (Atomics.add(this.#generations, hashText(cpeId) & (SLOTS - 1), 1) + 1) >>> 0;
+  }
+
+  isLive(cpeId: CpeId, generation: number): boolean {
+    return Atomics.load(this.#generations, hashText(cpeId) & (SLOTS - 1)) >>> 0 === generation;
+  }
+
+  /** Ends a session; no effect when it is not the live one any more. */
+  end(cpeId: CpeId, generation: number): void {
+    const slot = hashText(cpeId) & (SLOTS - 1);
+    Atomics.compareExchange(this.#generations, slot, generation | 0, (generation + 1) | 0);
+  }
+
+  /** Remembers the newest session begun from `key` (address, or address and user). */
+  rememberAddress(key: string, cookie: string, nowSeconds: number, untilSeconds: number): void {
+    if (cookie.length > ADDRESS_BYTES - ADDRESS_HEAD) return;
+    const hash = hashText(key) | 0;
+    const word = this.#lockSlot(hash);
+    if (word < 0) return;
+    const w = this.#words;
+    const other = w[word + 1] === hash && (w[word + 2] ?? 0) > nowSeconds && !this.#sameCpe(word, cookie);
+    w[word + 3] = other ? untilSeconds : w[word + 1] === hash ? (w[word + 3] ?? 0) : 0;
+    w[word + 1] = hash;
+    w[word + 2] = untilSeconds;
+    w[word + 4] = cookie.length;
+    const at = word * 4 + ADDRESS_HEAD;
+    for (let i = 0; i < cookie.length; i++) this.#bytes[at + i] = cookie.charCodeAt(i);
+    Atomics.store(w, word, 0);
+  }
+
+  /** The cookie of the one session lately begun from `key`; null when there is none or more than one. */
+  findAddress(key: string, nowSeconds: number): string | null {
+    const hash = hashText(key) | 0;
+    const word = this.#lockSlot(hash);
+    if (word < 0) return null;
+    const w = this.#words;
+    let found: string | null = null;
+    if (w[word + 1] === hash && (w[word + 2] ?? 0) > nowSeconds && (w[word + 3] ?? 0) <= nowSeconds) {
+      found = this.#cookieAt(word);
+    }
+    Atomics.store(w, word, 0);
+    return found;
+  }
+
+  /** Forgets the session under `key` if it is this one. */
+  forgetAddress(key: string, cookie: string): void {
+    const hash = hashText(key) | 0;
+    const word = this.#lockSlot(hash);
+    if (word < 0) return;
+    if (this.#words[word + 1] === hash && this.#cookieAt(word) === cookie) this.#words[word + 2] = 0;
+    Atomics.store(this.#words, word, 0);
+  }
+
+  #sameCpe(word: number, cookie: string): boolean {
+    const cpeOf = (value: string): string => value.slice(value.lastIndexOf('.', value.lastIndexOf('.') - 1) + 1, value.lastIndexOf('.'));
+    return cpeOf(this.#cookieAt(word)) === cpeOf(cookie);
+  }
+
+  #cookieAt(word: number): string {
+    const at = word * 4 + ADDRESS_HEAD;
+    const length = Math.min(this.#words[word + 4] ?? 0, ADDRESS_BYTES - ADDRESS_HEAD);
+    let text = '';
+    for (let i = 0; i < length; i++) text += String.fromCharCode(this.#bytes[at + i] ?? 0);
+    return text;
+  }
+
+  /** Index of the slot's first word with its lock taken, or -1 when another thread holds it: this memory is a help, never waited for. */
+  #lockSlot(hash: number): number {
+    const word = ((hash >>> 0) & (ADDRESS_SLOTS - 1)) * (ADDRESS_BYTES / 4);
+    for (let tries = 0; tries < 64; tries++) {
+      if (Atomics.compareExchange(this.#words, word, 0, 1) === 0) return word;
+    }
+    return -1;
+  }
+}

@@ -1,0 +1,212 @@
+// A session thread: one event loop with its own listening socket on the shared CWMP port and its own writer of the store. This file wires
+// HTTP, authentication, sessions and files together; each of them is elsewhere.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../base/clock.ts';
+import { LIMITS } from '../base/limits.ts';
+import { openLog } from '../base/log.ts';
+import { Networks } from '../base/networks.ts';
+import { deriveKey, loadInstallationSecret } from '../base/secret-file.ts';
+import { ProfileChooser } from '../profiles/choose.ts';
+import { loadProfiles } from '../profiles/load.ts';
+import { type AuthPolicy, DEFAULT_AUTH, type Identity, type LookUp } from './auth.ts';
+import { AuthThrottle, authenticateThrottled } from './auth-throttle.ts';
+import { contentEncodingOf } from './content-encoding.ts';
+import { CwmpHandler } from './cwmp-handler.ts';
+import { SessionMetrics } from './edge-metrics.ts';
+import { FileServer } from './file-server.ts';
+import { FileUrls } from './file-urls.ts';
+import { type HttpExchange, type HttpHandler, type HttpReply, type HttpServer, openHttp } from './http.ts';
+import { SessionCookies } from './session-cookie.ts';
+import { SessionTable } from './session-table.ts';
+import { openEdgeStore } from './store/lmdb-store.ts';
+import { Stamps } from './store/stamps.ts';
+import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
+
+const data = workerData as ThreadData;
+const { config } = data;
+const port = parentPort;
+if (port === null) throw new Error('session-thread.ts runs as a worker thread only');
+const tell = (message: FromThread): void => port.postMessage(message);
+
+const log = openLog(config.logLevel).child({ thread: data.lane });
+const secret = loadInstallationSecret(config.dataDir);
+const stamps = new Stamps(data.stampMemory);
+const store = openEdgeStore({ dir: data.storeDir, edgeId: config.edgeId, pop: config.pop, lane: data.lane, stamps });
+const acked = new BigInt64Array(data.ackedMemory);
+const fileUrls = new FileUrls({ key: deriveKey(secret, 'file-urls'), baseUrl: data.publicUrl });
+let server: HttpServer | null = null;
+let draining = false;
+
+const metrics = new SessionMetrics({
+  openSessions: () => sessions.openSessions(),
+  bodiesHeldBytes: () => server?.bodiesHeldBytes() ?? 0,
+});
+const nudged = { pending: false };
+const nudge = (): void => {
+  if (nudged.pending) return;
+  nudged.pending = true;
+  // One message for all that happens in this turn of the loop.
+  setImmediate(() => {
+    nudged.pending = false;
+    tell({ type: 'nudge' });
+  });
+};
+const sessions: CwmpHandler = new CwmpHandler({
+  store,
+  table: new SessionTable(data.sessionMemory),
+  cookies: new SessionCookies(deriveKey(secret, 'session-cookie')),
+  metrics,
+  profiles: new ProfileChooser(loadProfiles()),
+  clock: systemClock,
+  log,
+  incarnation: data.incarnation,
+  lane: data.lane,
+  downloadUrl: (_cpeId, fileId) => fileUrls.download(fileId, systemClock.now() + LIMITS.fileUrlMs),
+  uploadUrl: (_cpeId, actionId) => fileUrls.upload(actionId, systemClock.now() + LIMITS.fileUrlMs),
+  ackedSequence: () => Number(Atomics.load(acked, data.lane)),
+  nudge,
+});
+const files = new FileServer({
+  dir: data.filesDir,
+  urls: fileUrls,
+  clock: systemClock,
+  log,
+  uploaded: (upload) => tell({ type: 'uploaded', ...upload }),
+});
+
+const policy: AuthPolicy = {
+  ...DEFAULT_AUTH,
+  mode: config.cpeAuth,
+  nonceKey: deriveKey(secret, 'cpe-nonce'),
+  basicInDigestMode: config.cpeBasicInDigest,
+};
+const throttle = new AuthThrottle();
+const fronts = new Networks(config.trustedFronts);
+const lookUp: LookUp = (username) => {
+  const own = store.findByUsername(username);
+  if (own !== undefined) return own;
+  const shared = username === config.cpeUsername ? config.cpePassword : null;
+  return shared === null ? null : { password: shared, cpeId: null };
+};
+
+const handler: HttpHandler = {
+  head(exchange) {
+    if (exchange.path.startsWith('/files/')) {
+      files.take(exchange);
+      return { type: 'taken' };
+    }
+    if (exchange.method !== 'POST') {
+      metrics.refused.inc('method');
+      return refuse({ status: '405 Method Not Allowed', body: 'CWMP is spoken by POST.\n', headers: [['Allow', 'POST']] });
+    }
+    if (contentEncodingOf(exchange.contentEncoding) === null) {
+      metrics.refused.inc('content-encoding');
+      return refuse({ status: '415 Unsupported Media Type', body: 'Content-Encoding must be gzip, deflate or absent.\n' });
+    }
+    const live = config.cpeAuth === 'none' && !draining ? null : sessions.isLive(exchange);
+    if (draining && live === null) {
+      return refuse({ status: '503 Service Unavailable', body: '', headers: [['Retry-After', retryAfter()]], close: true });
+    }
+    if (config.cpeAuth === 'none') return READ;
+    // Later POSTs of a session are known by their cookie; credentials that come along are checked all the same (CWMP A3).
+    if (live !== null && exchange.authorization === '') return READ;
+    return authenticateHead(exchange);
+  },
+  post(exchange, body) {
+    const started = performance.now();
+    const reply = sessions.post(exchange, exchange.note as Identity | null, body);
+    if (reply instanceof Promise) {
+      return reply.then((value) => {
+        metrics.seconds.observe({ kind: 'stored' }, (performance.now() - started) / 1_000);
+        return counted(value);
+      });
+    }
+    metrics.seconds.observe({ kind: 'quiet' }, (performance.now() - started) / 1_000);
+    return counted(reply);
+  },
+  bodyFailed(exchange, why) {
+    metrics.bodiesFailed.inc(why);
+    log.info({ address: exchange.address, why }, 'a request body did not arrive whole');
+  },
+  failed(exchange, error) {
+    log.error({ err: error, address: exchange.address }, 'answering a CPE failed');
+    // What was not stored was not acknowledged: the CPE keeps its events and retries (TR-069 §3.2.1.1).
+    return counted({ status: '503 Service Unavailable', body: '', headers: [['Retry-After', retryAfter()]], close: true });
+  },
+};
+
+const READ = { type: 'read' } as const;
+
+function authenticateHead(exchange: HttpExchange): ReturnType<HttpHandler['head']> {
+  const tlsHeader = exchange.frontHeader !== '' && fronts.has(exchange.address) ? exchange.frontHeader : null;
+  const uri = exchange.query === '' ? exchange.path : `${exchange.path}?${exchange.query}`;
+  const { method, authorization, address } = exchange;
+  const request = { method, uri, authorization, tlsHeader, nowMs: systemClock.now() };
+  const result = authenticateThrottled(throttle, address, policy, request, lookUp);
+  switch (result.type) {
+    case 'ok':
+      metrics.auth.inc('ok');
+      exchange.note = result satisfies Identity;
+      return READ;
+    case 'challenge':
+      metrics.auth.inc(result.reason);
+      return refuse({
+        status: '401 Unauthorized',
+        body: '',
+        headers: result.headers.map((value) => ['WWW-Authenticate', value] as const),
+      });
+    case 'denied': {
+      metrics.auth.inc(result.reason);
+      const after = result.retryAfterSeconds;
+      return refuse({
+        status: result.status === 403 ? '403 Forbidden' : '503 Service Unavailable',
+        body: `${result.text}\n`,
+        headers: after === null ? [] : [['Retry-After', String(after)]],
+      });
+    }
+  }
+}
+
+function refuse(reply: HttpReply): { type: 'discard'; reply: HttpReply } {
+  return { type: 'discard', reply: counted({ contentType: 'text/plain; charset="utf-8"', ...reply }) };
+}
+
+function counted(reply: HttpReply): HttpReply {
+  metrics.responses.inc(reply.status.slice(0, 3));
+  return reply;
+}
+
+/** 20 to 60 s: a herd that comes back together comes back spread. */
+function retryAfter(): string {
+  return String(20 + Math.floor(Math.random() * 41));
+}
+
+port.on('message', (message: ToThread) => {
+  if (message.type === 'metrics') {
+    void metrics.registry.getMetricsAsJSON().then((all) => tell({ type: 'metrics', id: message.id, metrics: all }));
+  } else void drain(message.ms);
+});
+
+/** Stop accepting, let open sessions finish, flush, close, say so (SIGTERM). */
+async function drain(ms: number): Promise<void> {
+  draining = true;
+  server?.stopListening();
+  const until = Date.now() + ms;
+  while (sessions.openSessions() > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
+  sessions.flushSeen();
+  const left = sessions.openSessions();
+  // A worker that ends while its App still listens takes the process with it: the App is closed first (ECOSYSTEM).
+  server?.close();
+  await store.flushed();
+  await store.close();
+  tell({ type: 'drained', openSessions: left });
+}
+
+try {
+  const frontHeader = config.cpeAuth === 'certificate-header' ? config.certificateHeader.toLowerCase() : '';
+  server = await openHttp(config.cwmpHost, data.port, frontHeader, handler);
+  tell({ type: 'listening', port: server.port });
+} catch (error) {
+  tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+}

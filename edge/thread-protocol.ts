@@ -1,0 +1,34 @@
+// What the edge's main thread and its session threads say to each other: plain data over the worker's port, nothing else.
+
+import type { Config } from '../base/config.ts';
+
+/** Everything a session thread is born with. */
+export interface ThreadData {
+  config: Config;
+  /** Folder of the LMDB environment and of the files for CPEs. */
+  storeDir: string;
+  filesDir: string;
+  lane: number;
+  incarnation: number;
+  /** See edge/store/stamps.ts: the counter behind outbox sequences. */
+  stampMemory: SharedArrayBuffer;
+  /** See edge/session-table.ts. */
+  sessionMemory: SharedArrayBuffer;
+  /** One BigInt64 per lane: the highest sequence control has acknowledged. */
+  ackedMemory: SharedArrayBuffer;
+  /** Port to listen on: the configured one, or the one the first thread was given when it was 0. */
+  port: number;
+  /** Base URL of files for CPEs, without a slash at its end. */
+  publicUrl: string;
+}
+
+export type ToThread = { type: 'drain'; ms: number } | { type: 'metrics'; id: number };
+
+export type FromThread =
+  | { type: 'listening'; port: number }
+  | { type: 'failed'; message: string }
+  | { type: 'nudge' }
+  | { type: 'uploaded'; actionId: string; fileId: string; bytes: number; sha256: string }
+  /** prom-client metrics as JSON. */
+  | { type: 'metrics'; id: number; metrics: object[] }
+  | { type: 'drained'; openSessions: number };
