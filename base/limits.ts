@@ -104,6 +104,32 @@ export const LIMITS = {
   postgresStopMs: 20_000,
   /** Bytes of its log before the next start puts it aside, keeping one older file. */
   postgresLogBytesMax: 16 * 1024 * 1024,
+  /** Characters of one evidence record; larger members are kept as size and digest, or the chain would hold whole trees. */
+  evidenceBodyCharsMax: 64 * 1024,
+  /** Changed values listed in one timeline entry; the first Inform of a device brings all it has. */
+  timelineValuesMax: 50,
+  /** Parameters written by one statement of the ingest: keeps one batch's JSON at some MB. */
+  upsertRowsMax: 5_000,
+  /** Time the ingest waits for an edge to take first-contact work before it acknowledges anyway; the work then goes by the reconciler. */
+  dispatchWaitMs: 3_000,
+  /** Time after which a claimed but unconfirmed hand-over is tried again. */
+  dispatchLeaseMs: 15_000,
+  /** Period of the dispatcher without any signal. */
+  dispatchPeriodMs: 5_000,
+  /** Actions or device settings in one hand-over to an edge. */
+  dispatchBatchMax: 200,
+  /** Life of an action that names no expiresAt: two periodic Informs of the usual day. */
+  actionLifeMs: 48 * 3_600_000,
+  /** Longest life an action may ask for. */
+  actionLifeMsMax: 30 * 24 * 3_600_000,
+  /** Time past its deadline in which an edge may still report on an action before control calls it expired. */
+  actionExpiryGraceMs: 15 * 60_000,
+  /** Life of an idempotency key, and of the claim of a request that never finished (longer than the longest wait). */
+  idempotencyKeyMs: 24 * 3_600_000,
+  idempotencyClaimMs: 180_000,
+  /** Tags of one device, and characters of one. */
+  tagsMax: 64,
+  tagCharsMax: 64,
   /** Silence after which a device no longer counts as online: the usual periodic Inform interval of a day, and an hour of slack. */
   silentAfterMs: 25 * 3_600_000,
   /** Bytes of one API request body. */
@@ -175,4 +201,14 @@ export const LIMITS = {
   fileTransfersMax: 500,
   /** Time without a byte taken after which a download is given up: 64 KiB at 1 kB/s would be 64 s. */
   fileStallMs: 120_000,
+
+  // ── Simulated CPEs (bench/fleet) ─────────────────────────────────────────────────────────────────────────────────
+  /** Nonces of one simulated CPE that wait for their use: more than connection requests can be under way to it. */
+  fleetNoncesMax: 64,
+  /** Transfers queued in one simulated CPE; TransferList has 16 entries at most (A.4.1.7). */
+  fleetTransfersMax: 16,
+  /** Records a simulated CPE keeps of its dealings, for tests; counts stay exact beyond. */
+  fleetRecordsMax: 10_000,
+  /** Bytes a simulated diagnostic really transfers over loopback: enough to measure, not to fill a disk. */
+  fleetDiagnosticBytesMax: 64 * 1024 * 1024,
 } as const;

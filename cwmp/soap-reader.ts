@@ -1,0 +1,434 @@
+// The reader of CPE messages: bytes in, message out, in one bounded pass without a tree. Inform, the two long answers and faults are
+// written out by hand; every other method is read by its row in the RPC table (table-reader.ts). Elements are matched by local name and
+// in any order (FIELD 1, CWMP E5, E14). It declines what is not well-formed; read.ts then asks the second reader.
+//
+// Texts in a message are slices of the document and keep all of it alive: whoever stores one beyond the request copies it.
+
+import { LIMITS } from '../base/limits.ts';
+import { decode } from './decode.ts';
+import { infoOf } from './lenient.ts';
+import type { Args, EnvelopeInfo, EventStruct, ParameterInfo, ReadResult } from './message.ts';
+import {
+  eventOf,
+  type FaultParts,
+  faultOf,
+  flagOf,
+  type InformParts,
+  idOf,
+  informOf,
+  sessionTimeoutOf,
+  versionsOf,
+} from './parts.ts';
+import { refused } from './refusals.ts';
+import { acsMethod, cpeMethod } from './rpc-table.ts';
+import { OPEN, Scanner } from './scanner.ts';
+import { readFields, readFree, readParameterValues } from './table-reader.ts';
+import { parseBoolean } from './values.ts';
+
+const SOAP_1_1 = 'http://schemas.xmlsoap.org/soap/envelope/';
+const CWMP = 'urn:dslforum-org:cwmp-1-';
+/** The namespaces by their last digit, so that no message carries a slice of its document for it (CWMP V1, V4). */
+const NAMESPACES = Array.from({ length: 10 }, (_, digit) => CWMP + digit);
+
+/** The one scanner of this thread: reading never waits for anything, so two documents cannot meet in it. */
+const scanner = new Scanner();
+
+/** Namespace declarations of Envelope, Body and method, innermost last: prefix start and end, value start and end of each. */
+const declared = new Int32Array(3 * 4 * LIMITS.xmlAttributesMax);
+let declaredCount = 0;
+
+/** What the header said; null is what it did not say. */
+interface HeaderParts {
+  id: string | null;
+  holdRequests: boolean;
+  noMoreRequests: boolean;
+  sessionTimeoutSeconds: number | null;
+  supportedVersions: string[] | null;
+}
+
+/** What the Body held, before the envelope is known as a whole: the header may come last. */
+type Content =
+  | { type: 'inform'; parts: InformParts }
+  | { type: 'fault'; parts: FaultParts }
+  | { type: 'call'; method: string; values: Args };
+
+/**
+ * Reads one POST of a CPE (TR-069 §3.4, CWMP §1.4).
+ * @param bytes the body, inflated.
+ * @param contentType the header as sent, or null; only its charset counts (CWMP H6).
+ * @returns the message with the tolerances it needed, or the refusal. Never throws, whatever the bytes.
+ */
+export function readMessage(bytes: Uint8Array, contentType: string | null): ReadResult {
+  if (bytes.length > LIMITS.bodyBytesMax) return refused('too-large');
+  const s = scanner;
+  const doc = decode(bytes, contentType, s.tolerances);
+  const result = doc === null ? refused('encoding') : readDocument(s, doc);
+  s.release();
+  return result;
+}
+
+function readDocument(s: Scanner, doc: string): ReadResult {
+  const start = rootOf(s, doc);
+  if (start === -1) return { type: 'ok', message: { type: 'empty' }, tolerances: s.tolerances.list() };
+  if (start === -2) return refused('not-soap');
+  s.start(doc, start);
+  declaredCount = 0;
+  const header: HeaderParts = {
+    id: null,
+    holdRequests: false,
+    noMoreRequests: false,
+    sessionTimeoutSeconds: null,
+    supportedVersions: null,
+  };
+  let namespace: string | null = null;
+  let content: Content | null = null;
+  let bodies = 0;
+  if (s.next() === OPEN) {
+    if (!s.is('Envelope')) return refused(s.depth === 1 ? 'not-soap' : 'not-well-formed');
+    readEnvelopeTag(s);
+    while (s.next() === OPEN) {
+      if (s.is('Header')) readHeader(s, header);
+      else if (s.is('Body')) {
+        if (++bodies > 1) s.refuse('several-bodies');
+        keepDeclarations(s);
+        if (s.next() === OPEN) {
+          namespace = namespaceOf(s);
+          content = readContent(s);
+          if (s.next() === OPEN) s.refuse('several-bodies');
+        }
+      } else s.skip();
+    }
+    s.finish();
+  }
+  if (s.refusal !== null) return refused(s.refusal);
+  if (bodies === 0) return refused('no-body');
+  if (content === null || namespace === null) {
+    // FIELD 45: nothing to say is what an empty POST says.
+    s.tolerances.add('empty-body');
+    return { type: 'ok', message: { type: 'empty' }, tolerances: s.tolerances.list() };
+  }
+  return messageOf(s, namespace, header, content);
+}
+
+/** Where the first tag starts; −1 for a blank document, −2 when there is none (FIELD 6, CWMP H4, E16). */
+function rootOf(s: Scanner, doc: string): number {
+  const { length } = doc;
+  let at = 0;
+  while (at < length && doc.charCodeAt(at) <= 32) at++;
+  if (at === length) return -1;
+  if (doc.charCodeAt(at) !== 60) {
+    if (doc.charCodeAt(at) !== 0xfeff) s.tolerances.add('junk-before-root');
+    at = doc.indexOf('<', at);
+    return at < 0 ? -2 : at;
+  }
+  if (at > 0 && doc.startsWith('<?xml', at)) s.tolerances.add('space-before-declaration');
+  return at;
+}
+
+// ── Namespaces ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function keepDeclarations(s: Scanner): void {
+  if (s.attributeCount > 0) declaredCount += s.declarations(declared, declaredCount);
+}
+
+/** Index into `declared` of what the prefix of the last opened tag is bound to; −1 when to nothing. */
+function bindingOf(s: Scanner): number {
+  const { doc, rawStart } = s;
+  const length = s.localStart === rawStart ? 0 : s.localStart - rawStart - 1;
+  for (let i = declaredCount - 4; i >= 0; i -= 4) {
+    const start = declared[i]!;
+    if (declared[i + 1]! - start !== length) continue;
+    let same = 0;
+    while (same < length && doc.charCodeAt(start + same) === doc.charCodeAt(rawStart + same)) same++;
+    if (same === length) return i;
+  }
+  return -1;
+}
+
+/** The cwmp namespace that declaration `i` names, or null. */
+function cwmpAt(s: Scanner, i: number): string | null {
+  const start = declared[i + 2]!;
+  if (declared[i + 3]! - start !== CWMP.length + 1 || !s.doc.startsWith(CWMP, start)) return null;
+  return NAMESPACES[s.doc.charCodeAt(start + CWMP.length) - 48] ?? null;
+}
+
+function readEnvelopeTag(s: Scanner): void {
+  keepDeclarations(s);
+  const binding = bindingOf(s);
+  if (binding < 0) {
+    s.tolerances.add(s.localStart === s.rawStart ? 'envelope-namespace' : 'undeclared-prefix');
+    return;
+  }
+  const start = declared[binding + 2]!;
+  if (declared[binding + 3]! - start === SOAP_1_1.length && s.doc.startsWith(SOAP_1_1, start)) return;
+  const uri = s.doc.slice(start, declared[binding + 3]);
+  if (/^http:\/\/www\.w3\.org\/200\d\/\d\d\/soap-envelope/.test(uri)) s.refuse('soap-version');
+  else s.tolerances.add('envelope-namespace');
+}
+
+/**
+ * The cwmp namespace of the message, from the method element just opened (FIELD 2): what its prefix is bound to on the method, the Body
+ * or the Envelope, else the nearest cwmp namespace declared on one of them. A fault needs none.
+ */
+function namespaceOf(s: Scanner): string | null {
+  const isFault = s.is('Fault');
+  const before = declaredCount;
+  keepDeclarations(s);
+  const binding = bindingOf(s);
+  if (binding < 0 && s.localStart !== s.rawStart) s.tolerances.add('undeclared-prefix');
+  let namespace = binding < 0 || isFault ? null : cwmpAt(s, binding);
+  if (namespace === null) {
+    // Innermost first: the method's own declarations are behind those of the Body, and they behind the Envelope's.
+    for (let i = declaredCount - 4; i >= 0 && namespace === null; i -= 4) namespace = cwmpAt(s, i);
+    if (namespace !== null && !isFault) s.tolerances.add('method-namespace');
+  }
+  declaredCount = before;
+  if (namespace === null) {
+    if (!isFault) {
+      s.refuse('not-cwmp');
+      return null;
+    }
+    s.tolerances.add('no-cwmp-namespace');
+    return '';
+  }
+  // Only 1-0, 1-1 and 1-2 are in schemas (CWMP V1).
+  if (namespace > NAMESPACES[2]!) s.tolerances.add('namespace-version');
+  return namespace;
+}
+
+// ── Header ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function readHeader(s: Scanner, header: HeaderParts): void {
+  while (s.next() === OPEN) {
+    if (s.is('ID')) header.id = headerText(s);
+    else if (s.is('HoldRequests')) {
+      // Only an ACS may send it (CWMP E9).
+      s.tolerances.add('hold-requests-from-cpe');
+      header.holdRequests = flagOf(headerText(s), s.tolerances);
+    } else if (s.is('NoMoreRequests')) header.noMoreRequests = flagOf(headerText(s), s.tolerances);
+    else if (s.is('SessionTimeout')) header.sessionTimeoutSeconds = sessionTimeoutOf(headerText(s), s.tolerances);
+    else if (s.is('SupportedCWMPVersions')) header.supportedVersions = versionsOf(headerText(s));
+    else {
+      // Refusing would cost the session of a CPE that only says more than it must (CWMP E13).
+      const flag = s.attribute('mustUnderstand');
+      if (flag !== null && parseBoolean(flag) === true) s.tolerances.add('unknown-must-understand');
+      s.skip();
+    }
+  }
+}
+
+function headerText(s: Scanner): string {
+  const text = s.text();
+  if (text.length > LIMITS.headerValueCharsMax) s.refuse('too-large');
+  return text;
+}
+
+// ── Body ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function readContent(s: Scanner): Content {
+  if (s.is('Inform')) return { type: 'inform', parts: readInform(s) };
+  if (s.is('GetParameterValuesResponse')) {
+    return {
+      type: 'call',
+      method: 'GetParameterValuesResponse',
+      values: { ParameterList: readOnlyList(s, readParameterValues) },
+    };
+  }
+  if (s.is('GetParameterNamesResponse')) {
+    return {
+      type: 'call',
+      method: 'GetParameterNamesResponse',
+      values: { ParameterList: readOnlyList(s, readParameterInfos) },
+    };
+  }
+  if (s.is('Fault')) return { type: 'fault', parts: readFault(s) };
+  // A method name is kept in the session: a copy, not a slice of the document.
+  const method = Buffer.from(s.localName()).toString();
+  if (isResponse(method)) {
+    const row = cpeMethod(method.slice(0, -8));
+    return { type: 'call', method, values: row === undefined ? readFree(s) : readFields(s, row.result) };
+  }
+  const row = acsMethod(method);
+  if (row !== undefined) return { type: 'call', method, values: readFields(s, row.args) };
+  s.skip();
+  return { type: 'call', method, values: {} };
+}
+
+function readInform(s: Scanner): InformParts {
+  const parts: InformParts = {
+    Manufacturer: null,
+    OUI: null,
+    ProductClass: null,
+    SerialNumber: null,
+    Event: null,
+    MaxEnvelopes: null,
+    CurrentTime: null,
+    RetryCount: null,
+    ParameterList: null,
+  };
+  while (s.next() === OPEN) {
+    if (s.is('DeviceId')) readDeviceId(s, parts);
+    else if (s.is('Event')) parts.Event = readEvents(s, parts.Event ?? []);
+    else if (s.is('MaxEnvelopes')) parts.MaxEnvelopes = s.text();
+    else if (s.is('CurrentTime')) parts.CurrentTime = s.text();
+    else if (s.is('RetryCount')) parts.RetryCount = s.text();
+    else if (s.is('ParameterList')) {
+      parts.ParameterList ??= [];
+      readParameterValues(s, parts.ParameterList);
+    } else if (s.is('DeviceID')) {
+      s.tolerances.add('device-id-spelling');
+      readDeviceId(s, parts);
+    } else s.skip();
+  }
+  return parts;
+}
+
+function readDeviceId(s: Scanner, parts: InformParts): void {
+  while (s.next() === OPEN) {
+    if (s.is('Manufacturer')) parts.Manufacturer = s.text();
+    else if (s.is('OUI')) parts.OUI = s.text();
+    else if (s.is('ProductClass')) parts.ProductClass = s.text();
+    else if (s.is('SerialNumber')) parts.SerialNumber = s.text();
+    else s.skip();
+  }
+}
+
+function readEvents(s: Scanner, out: EventStruct[]): EventStruct[] {
+  while (s.next() === OPEN) {
+    let code: string | null = null;
+    let key: string | null = null;
+    while (s.next() === OPEN) {
+      if (s.is('EventCode')) code = s.text();
+      else if (s.is('CommandKey')) key = s.text();
+      else s.skip();
+    }
+    const event = eventOf(code, key, s.tolerances);
+    if (event !== null) out.push(event);
+    if (out.length > LIMITS.listEntriesMax) s.refuse('too-many');
+  }
+  return out;
+}
+
+/** A response whose one argument is ParameterList. */
+function readOnlyList<Entry>(s: Scanner, read: (s: Scanner, out: Entry[]) => void): Entry[] {
+  const out: Entry[] = [];
+  let found = false;
+  while (s.next() === OPEN) {
+    if (s.is('ParameterList')) {
+      found = true;
+      read(s, out);
+    } else s.skip();
+  }
+  if (!found) s.tolerances.add('missing-field');
+  return out;
+}
+
+function readParameterInfos(s: Scanner, out: ParameterInfo[]): void {
+  while (s.next() === OPEN) {
+    let rawName: string | null = null;
+    let writable: string | null = null;
+    while (s.next() === OPEN) {
+      if (s.is('Name')) rawName = s.text();
+      else if (s.is('Writable')) writable = s.text();
+      else s.skip();
+    }
+    const info = infoOf(rawName, writable, s.tolerances);
+    if (info !== null) out.push(info);
+    if (out.length > LIMITS.listEntriesMax) s.refuse('too-many');
+  }
+}
+
+/** A SOAP Fault: CWMP's parts are found at any depth, for some stacks nest the detail inside faultstring (CWMP F2). */
+function readFault(s: Scanner): FaultParts {
+  const parts: FaultParts = {
+    faultcode: null,
+    faultstring: null,
+    hasDetail: false,
+    nestedDetail: false,
+    FaultCode: null,
+    FaultString: null,
+    SetParameterValuesFault: [],
+  };
+  readFaultParts(s, parts);
+  return parts;
+}
+
+function readFaultParts(s: Scanner, parts: FaultParts): void {
+  while (s.next() === OPEN) readFaultPart(s, parts);
+}
+
+/** Reads the element just opened. It calls itself once for each level, of which the scanner allows xmlDepthMax. */
+function readFaultPart(s: Scanner, parts: FaultParts): void {
+  if (s.is('FaultCode')) parts.FaultCode = s.text();
+  else if (s.is('FaultString')) parts.FaultString = s.text();
+  else if (s.is('faultcode')) parts.faultcode = s.text();
+  else if (s.is('faultstring')) {
+    parts.faultstring = s.text(() => {
+      parts.nestedDetail = true;
+      readFaultPart(s, parts);
+    });
+  } else if (s.is('SetParameterValuesFault')) {
+    const entry = {
+      ParameterName: null,
+      FaultCode: null,
+      FaultString: null,
+    } as FaultParts['SetParameterValuesFault'][0];
+    while (s.next() === OPEN) {
+      if (s.is('ParameterName')) entry.ParameterName = s.text();
+      else if (s.is('FaultCode')) entry.FaultCode = s.text();
+      else if (s.is('FaultString')) entry.FaultString = s.text();
+      else s.skip();
+    }
+    parts.SetParameterValuesFault.push(entry);
+    if (parts.SetParameterValuesFault.length > LIMITS.listEntriesMax) s.refuse('too-many');
+  } else {
+    if (s.is('detail') || s.is('Fault')) parts.hasDetail = true;
+    readFaultParts(s, parts);
+  }
+}
+
+// ── Message ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function isResponse(method: string): boolean {
+  return method.length > 8 && method.endsWith('Response');
+}
+
+function messageOf(s: Scanner, namespace: string, header: HeaderParts, content: Content): ReadResult {
+  const { tolerances } = s;
+  const envelope: EnvelopeInfo = {
+    id: idOf(header.id, tolerances),
+    namespace,
+    holdRequests: header.holdRequests,
+    noMoreRequests: header.noMoreRequests,
+    sessionTimeoutSeconds: header.sessionTimeoutSeconds,
+    supportedVersions: header.supportedVersions,
+  };
+  switch (content.type) {
+    case 'inform': {
+      const inform = informOf(content.parts, tolerances);
+      if (inform === null) return refused('bad-device-id');
+      return { type: 'ok', message: { type: 'inform', envelope, inform }, tolerances: tolerances.list() };
+    }
+    case 'fault': {
+      const fault = faultOf(content.parts, tolerances);
+      if (fault === null) return refused('no-fault-detail');
+      return { type: 'ok', message: { type: 'fault', envelope, fault }, tolerances: tolerances.list() };
+    }
+    case 'call': {
+      const { method, values } = content;
+      if (!isResponse(method)) {
+        return {
+          type: 'ok',
+          message: { type: 'request', envelope, method, args: values },
+          tolerances: tolerances.list(),
+        };
+      }
+      const answered = method.slice(0, -8);
+      return {
+        type: 'ok',
+        message: { type: 'response', envelope, method: answered, result: values },
+        tolerances: tolerances.list(),
+      };
+    }
+  }
+}
