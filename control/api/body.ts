@@ -1,15 +1,27 @@
 // Reads a JSON body within bounds before any schema sees it: type, bytes, depth, and the few strings that PostgreSQL cannot hold.
 // What the fields mean is the business of each route's schema.
 
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { LIMITS } from '../../base/limits.ts';
+import type { ApiEnv } from './auth.ts';
 import { ApiError, type ErrorDetail } from './errors.ts';
+
+/** Middleware for routes that take JSON: reads and judges the body, then lets the route's own schema have it. */
+export const jsonBody: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  const body = await readJson(c);
+  c.set('body', body);
+  // The validator reads the request once more: it gets the text that was judged, not the stream that is used up.
+  const { url, method, signal } = c.req.raw;
+  const headers = { ...c.req.header(), 'content-type': 'application/json' };
+  c.req.raw = new Request(url, { method, headers, signal, body: JSON.stringify(body) });
+  await next();
+};
 
 /**
  * The parsed JSON body of a request; an absent body is `{}`, so that a POST without arguments needs none.
  * @throws ApiError 400 not JSON or not storable, 413 too large, 415 another content type.
  */
-export async function readJson(c: Context): Promise<unknown> {
+async function readJson(c: Context): Promise<unknown> {
   const text = await readText(c);
   if (text.trim() === '') return {};
   const type = c.req.header('content-type') ?? '';
@@ -82,7 +94,8 @@ function unstorable(value: unknown, field = ''): ErrorDetail | null {
   const named = field || '(body)';
   if (typeof value === 'string') return isStorable(value) ? null : { field: named, message: TEXT_RULE };
   // JSON.parse makes Infinity of 1e999, which no JSON written later could say.
-  if (typeof value === 'number') return Number.isFinite(value) ? null : { field: named, message: 'is too large a number' };
+  if (typeof value === 'number')
+    return Number.isFinite(value) ? null : { field: named, message: 'is too large a number' };
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, inner] of Object.entries(value)) {
     if (!isStorable(key)) return { field: named, message: `a name in it ${TEXT_RULE}` };

@@ -11,7 +11,9 @@ import type { Log } from '../../base/log.ts';
 export const errorBody = z
   .object({
     error: z.object({
-      code: z.string().openapi({ description: 'Short reason in kebab-case, stable: match on this one.', example: 'not-found' }),
+      code: z
+        .string()
+        .openapi({ description: 'Short reason in kebab-case, stable: match on this one.', example: 'not-found' }),
       message: z.string().openapi({ description: 'What is wrong and what to do, for a person.' }),
       details: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
     }),
@@ -47,7 +49,10 @@ export function detailsOf(error: z.ZodError, whole: string): ErrorDetail[] {
   return error.issues.flatMap((issue) => {
     const at = issue.path.map(String);
     if (issue.code !== 'unrecognized_keys') return [{ field: at.join('.') || whole, message: issue.message }];
-    return issue.keys.map((key) => ({ field: [...at, key].join('.'), message: 'unknown field: remove it or correct its name' }));
+    return issue.keys.map((key) => ({
+      field: [...at, key].join('.'),
+      message: 'unknown field: remove it or correct its name',
+    }));
   });
 }
 
@@ -55,14 +60,18 @@ export function detailsOf(error: z.ZodError, whole: string): ErrorDetail[] {
 export function invalidBody(error: z.ZodError): ApiError {
   const details = detailsOf(error, '(body)');
   const first = details[0];
-  return new ApiError(422, 'invalid-body', `The body was not accepted: ${first?.field}: ${first?.message}`, { details });
+  return new ApiError(422, 'invalid-body', `The body was not accepted: ${first?.field}: ${first?.message}`, {
+    details,
+  });
 }
 
 /** A path, query or header value that cannot be read: 400. */
 export function invalidRequest(error: z.ZodError, where: string): ApiError {
   const details = detailsOf(error, `(${where})`);
   const first = details[0];
-  return new ApiError(400, `invalid-${where}`, `The ${where} was not accepted: ${first?.field}: ${first?.message}`, { details });
+  return new ApiError(400, `invalid-${where}`, `The ${where} was not accepted: ${first?.field}: ${first?.message}`, {
+    details,
+  });
 }
 
 /**
@@ -77,7 +86,12 @@ export function errorResponse(error: unknown, c: Context, log: Log): Response {
   }
   // Hono's own refusals. Its texts are written for programmers, so they are said again here.
   if (error instanceof HTTPException && error.status < 500) {
-    return respond(c, error.status, { code: 'bad-request', message: `The request could not be read: ${error.message}.` }, {});
+    return respond(
+      c,
+      error.status,
+      { code: 'bad-request', message: `The request could not be read: ${error.message}.` },
+      {},
+    );
   }
   log.error({ err: error, method: c.req.method, path: c.req.path }, 'api request failed');
   const message =

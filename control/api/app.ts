@@ -1,0 +1,97 @@
+// The API as one Hono app: middlewares, then the routes of every resource. It opens no port (server.ts does) and knows control only
+// through Services.
+
+import type { Registry } from 'prom-client';
+import { LIMITS } from '../../base/limits.ts';
+import type { Log } from '../../base/log.ts';
+import { latency } from '../../base/metrics.ts';
+import type { Services } from '../services.ts';
+import { actionRoutes } from './actions.ts';
+import { bearer } from './auth.ts';
+import { connectorRoutes } from './connectors.ts';
+import { deviceRoutes } from './devices.ts';
+import { ApiError, errorResponse } from './errors.ts';
+import { eventRoutes } from './events.ts';
+import { fileRoutes } from './files.ts';
+import { healthRoutes } from './health.ts';
+import { indexRoute } from './index-page.ts';
+import { OpenRequests } from './open-requests.ts';
+import { openapiRoutes } from './openapi.ts';
+import { type Api, newApi } from './routes.ts';
+import { tokenRoutes } from './tokens.ts';
+import { wakeRoutes } from './wake.ts';
+
+export interface ApiNeeds {
+  services: Services;
+  log: Log;
+  /** The registry of the process: what /metrics shows, and where the API's own metrics go. */
+  registry: Registry;
+  /** Time between two signs of life on a quiet event stream. */
+  heartbeatMs?: number;
+}
+
+export interface ApiApp {
+  api: Api;
+  /** Ends event streams and waits, with an answer each, and refuses new ones. */
+  drain(): void;
+}
+
+/** Assembles the API. */
+export function createApi({ services, log, registry, heartbeatMs = LIMITS.eventHeartbeatMs }: ApiNeeds): ApiApp {
+  const api = newApi();
+  const waits = new OpenRequests('calls that wait for an action', LIMITS.apiWaitsMax);
+  const streams = new OpenRequests('event streams', LIMITS.eventStreamsMax);
+  const seconds = latency(
+    registry,
+    'starling_api_request_seconds',
+    'Time to answer API requests, by status.',
+    'status',
+  );
+
+  api.onError((error, c) => errorResponse(error, c, log));
+  api.notFound((c) => errorResponse(wrongWay(api, c.req.method, c.req.path), c, log));
+
+  api.use(async (c, next) => {
+    const stop = seconds.startTimer();
+    // What the API shows changes and is nobody else's: no cache keeps it, no browser guesses at its type.
+    c.header('Cache-Control', 'no-store');
+    c.header('X-Content-Type-Options', 'nosniff');
+    await next();
+    stop({ status: String(c.res.status) });
+  });
+  api.use('/api/v1/*', bearer(services.tokens));
+
+  deviceRoutes(api, services.devices);
+  wakeRoutes(api, services.devices, services.idempotency);
+  actionRoutes(api, { actions: services.actions, idempotency: services.idempotency, waits });
+  connectorRoutes(api, services.connectors);
+  eventRoutes(api, { events: services.events, streams, heartbeatMs, log });
+  fileRoutes(api, services.files, services.idempotency);
+  tokenRoutes(api, services.tokens, services.idempotency);
+  healthRoutes(api, services.health, registry);
+  openapiRoutes(api);
+  indexRoute(api);
+
+  return {
+    api,
+    drain() {
+      waits.drain();
+      streams.drain();
+    },
+  };
+}
+
+/** 405 with the methods that exist when only the method is wrong, else 404. */
+function wrongWay(api: Api, method: string, path: string): ApiError {
+  const allowed = new Set<string>();
+  for (const route of api.routes) {
+    if (route.method === 'ALL') continue;
+    const pattern = route.path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[a-zA-Z]+/g, '[^/]+');
+    if (new RegExp(`^${pattern}$`).test(path)) allowed.add(route.method);
+  }
+  if (allowed.size === 0) return new ApiError(404, 'not-found', `Nothing is at ${path}. GET / lists what there is.`);
+  if (allowed.has('GET')) allowed.add('HEAD');
+  const methods = [...allowed].join(', ');
+  const message = `${path} does not take ${method}. Use ${methods}.`;
+  return new ApiError(405, 'method-not-allowed', message, { headers: { Allow: methods } });
+}

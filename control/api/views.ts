@@ -1,0 +1,250 @@
+// What the API answers with, as schemas: openapi.json is printed from them, and the compiler holds them against the views of
+// services.ts. Answers are not checked at run time; control made them.
+
+import { z } from '@hono/zod-openapi';
+import { ACTION_KINDS, type ActionResult, OUTCOMES } from '../../bus/messages.ts';
+import {
+  ACTION_STATES,
+  type ActionDetail,
+  type ActionView,
+  type ConnectorView,
+  type CredentialsView,
+  type DeviceView,
+  type FileView,
+  type HealthView,
+  type ParameterView,
+  ROLES,
+  type TimelineEntry,
+  type TokenView,
+} from '../services.ts';
+
+const time = z.string().openapi({ format: 'date-time', description: 'RFC 3339, UTC.' });
+const facts = z.record(z.string(), z.unknown());
+const parameterValue = z.object({ Name: z.string(), Value: z.string(), Type: z.string() });
+
+/** A keyset page of `item`, named for openapi.json. */
+export function pageOf<T extends z.ZodType>(item: T, name: string) {
+  const next = z
+    .string()
+    .nullable()
+    .openapi({ description: 'Hand it back as `cursor` for the following page; null on the last.' });
+  return z.object({ items: z.array(item), next }).openapi(name);
+}
+
+export const deviceView = z
+  .object({
+    id: z
+      .string()
+      .openapi({ description: 'OUI-ProductClass-SerialNumber, escaped once.', example: '00259E-HG8245-48575443A1B2' }),
+    manufacturer: z.string(),
+    oui: z.string(),
+    productClass: z.string(),
+    serialNumber: z.string(),
+    root: z.string().openapi({ description: "`Device.` or `InternetGatewayDevice.`; '' before the first Inform." }),
+    modelName: z.string(),
+    hardwareVersion: z.string(),
+    softwareVersion: z.string(),
+    profile: z.string(),
+    cwmpVersion: z.string(),
+    address: z.string(),
+    connectionRequestUrl: z.string(),
+    edgeId: z.string().nullable(),
+    pop: z.string().nullable(),
+    tags: z.array(z.string()),
+    firstSeenAt: time.nullable(),
+    lastSeenAt: time.nullable(),
+    lastInformAt: time.nullable(),
+    lastBootAt: time.nullable(),
+    lastBootstrapAt: time.nullable(),
+    openActions: z.number(),
+  })
+  .openapi('Device') satisfies z.ZodType<DeviceView>;
+
+export const parameterView = z
+  .object({
+    name: z.string(),
+    canonical: z.string().nullable(),
+    value: z.string().nullable().openapi({ description: "null: never read, or not kept. '••••' for secrets." }),
+    type: z.string(),
+    writable: z.boolean().nullable(),
+    notification: z.number().nullable(),
+    secret: z.boolean(),
+    readAt: time.nullable().openapi({ description: 'When the value was last told or read.' }),
+  })
+  .openapi('Parameter') satisfies z.ZodType<ParameterView>;
+
+export const timelineEntry = z
+  .object({
+    id: z.string(),
+    at: time,
+    deviceId: z.string().nullable(),
+    actionId: z.string().nullable(),
+    kind: z.string(),
+    summary: z.string(),
+    body: facts,
+  })
+  .openapi('TimelineEntry') satisfies z.ZodType<TimelineEntry>;
+
+const redactedPair = z.object({ username: z.string(), password: z.literal('••••') });
+export const credentialsView = z
+  .object({ cpe: redactedPair.nullable(), connectionRequest: z.array(redactedPair) })
+  .openapi('Credentials') satisfies z.ZodType<CredentialsView>;
+
+export const actionView = z
+  .object({
+    id: z.string(),
+    kind: z.enum(ACTION_KINDS),
+    state: z.enum(ACTION_STATES),
+    outcome: z.enum(OUTCOMES).nullable(),
+    why: z.string().openapi({ description: 'The latest sentence about it: what it waits for, or how it ended.' }),
+    owner: z.object({
+      kind: z.enum(['person', 'policy', 'campaign', 'agent']),
+      name: z.string(),
+      role: z.string(),
+      reason: z.string().nullable(),
+      reference: z.string().nullable(),
+    }),
+    object: z.object({
+      connector: z.literal('cwmp'),
+      ref: z.string(),
+      externalId: z.string().nullable(),
+      customer: z.string().nullable(),
+      site: z.string().nullable(),
+    }),
+    request: facts,
+    generation: z.number(),
+    priority: z.number(),
+    commandKey: z.string(),
+    wake: z.boolean(),
+    createdAt: time,
+    expiresAt: time,
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+  })
+  .openapi('Action') satisfies z.ZodType<ActionView>;
+
+const faultCode = z.number().openapi({ description: 'CWMP fault code, A.5.' });
+const actionResult = z
+  .object({
+    outcome: z.enum(OUTCOMES),
+    why: z.string(),
+    before: z.array(parameterValue),
+    after: z.array(parameterValue),
+    items: z.array(
+      z.object({ name: z.string(), status: z.string(), faultCode: faultCode.optional(), text: z.string().optional() }),
+    ),
+    fault: z.object({ FaultCode: faultCode, FaultString: z.string() }).optional(),
+    data: facts,
+    rpcs: z.array(
+      z.object({
+        at: z.number(),
+        method: z.string(),
+        args: facts,
+        answer: z.enum(['response', 'fault', 'none']),
+        result: facts.optional(),
+        fault: z
+          .object({
+            FaultCode: faultCode,
+            FaultString: z.string(),
+            SetParameterValuesFault: z.array(
+              z.object({ ParameterName: z.string(), FaultCode: faultCode, FaultString: z.string() }),
+            ),
+          })
+          .optional(),
+        durationMs: z.number(),
+        sessionId: z.string(),
+      }),
+    ),
+    startedAt: z.number(),
+    endedAt: z.number(),
+  })
+  .openapi('ActionResult') satisfies z.ZodType<ActionResult>;
+
+const recovery = z.object({ possible: z.boolean(), text: z.string() });
+
+export const actionDetail = actionView
+  .extend({
+    plan: z.object({
+      hash: z.string().openapi({ description: 'sha256 of the plan: what an approval is bound to.' }),
+      rpcs: z.array(z.object({ method: z.string(), args: facts, note: z.string().optional() })),
+      diff: z.array(
+        z.object({
+          name: z.string(),
+          canonical: z.string().nullable(),
+          from: z.string().nullable(),
+          to: z.string().nullable(),
+          readAt: time.nullable(),
+          ageSeconds: z.number().nullable(),
+        }),
+      ),
+      impact: z.object({ reboot: z.boolean(), serviceCut: z.boolean(), customers: z.number(), text: z.string() }),
+      risk: z.enum(['none', 'low', 'medium', 'high']),
+      expected: z.string(),
+      recovery,
+      createdAt: time,
+    }),
+    approvals: z.array(
+      z.object({
+        decision: z.enum(['auto', 'approved', 'rejected']),
+        by: z.string(),
+        planHash: z.string(),
+        at: time,
+        why: z.string(),
+      }),
+    ),
+    result: actionResult.nullable(),
+    recovery: recovery.extend({ state: z.enum(['not-run', 'running', 'done', 'failed']) }),
+    evidence: z.array(z.object({ seq: z.string(), at: time, kind: z.string(), body: facts })),
+  })
+  .openapi('ActionDetail') satisfies z.ZodType<ActionDetail>;
+
+export const fileView = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    fileType: z.string(),
+    bytes: z.number(),
+    sha256: z.string(),
+    source: z.enum(['operator', 'device']),
+    deviceId: z.string().nullable(),
+    actionId: z.string().nullable(),
+    createdBy: z.string().nullable(),
+    createdAt: time,
+  })
+  .openapi('File') satisfies z.ZodType<FileView>;
+
+export const tokenView = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    role: z.enum(ROLES),
+    hint: z.string().openapi({ description: 'First characters of the token, to tell tokens apart.' }),
+    createdAt: time,
+    createdBy: z.string(),
+    expiresAt: time.nullable(),
+    lastUsedAt: time.nullable(),
+    revokedAt: time.nullable(),
+  })
+  .openapi('Token') satisfies z.ZodType<TokenView>;
+
+export const connectorView = z
+  .object({
+    id: z.string(),
+    kind: z.literal('cwmp'),
+    state: z.enum(['ok', 'degraded', 'down']),
+    text: z.string(),
+    pathsOnline: z.number(),
+    pathsKnown: z.number(),
+    actionsQueued: z.number(),
+    actionsRunning: z.number(),
+    criticalFails: z.number(),
+    edges: z.array(
+      z.object({ edgeId: z.string(), pop: z.string(), version: z.string(), lastFactAt: time, devices: z.number() }),
+    ),
+    parkedMessages: z.number(),
+  })
+  .openapi('Connector') satisfies z.ZodType<ConnectorView>;
+
+export const healthView = z
+  .object({ ok: z.boolean(), checks: z.array(z.object({ name: z.string(), ok: z.boolean(), text: z.string() })) })
+  .openapi('Health') satisfies z.ZodType<HealthView>;
