@@ -31,14 +31,15 @@ create index device_serial on device (lower(serial_number));
 create index device_tags on device using gin (tags);
 
 -- Apart from device, because it changes with every contact: a narrow row without any index but its key stays a cheap update (HOT).
+-- No foreign key here and on device_parameter: the check would cost as much as the row, and ingest writes the device first.
 create table device_seen (
-  device_id    text primary key references device on delete cascade,
+  device_id    text primary key,
   last_seen_at timestamptz not null
 ) with (fillfactor = 60);
 
 -- The last known tree. Objects end with a dot and have neither value nor type. Secrets are null in value and sealed in sealed.
 create table device_parameter (
-  device_id    text not null references device on delete cascade,
+  device_id    text not null,
   path         text collate "C" not null,
   value        text,
   sealed       text,
@@ -54,9 +55,11 @@ create table device_credential (
   device_id  text primary key references device on delete cascade,
   sealed     text not null,
   usernames  text[] not null default '{}',
-  changed_at timestamptz not null default now(),
-  changed_by text not null
+  changed_at timestamptz not null,
+  changed_by text not null,
+  sent_at    timestamptz                    -- the edge has confirmed that it holds this; null: to be sent
 );
+create index device_credential_unsent on device_credential (device_id) where sent_at is null;
 
 -- The timeline. seq rises in the order of commits (append_lock in the transaction), so that a stream can be resumed after any of them.
 create table event (
@@ -78,7 +81,8 @@ create table edge (
   version      text not null default '',
   threads      integer not null default 0,
   started_at   timestamptz,
-  last_fact_at timestamptz not null
+  last_fact_at timestamptz not null,
+  greeted_at   timestamptz                  -- all settings were sent since its last hello; null: to be sent
 );
 create table ingest_mark (
   edge_id  text not null references edge on delete cascade,

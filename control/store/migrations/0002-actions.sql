@@ -28,9 +28,9 @@ create table action (
   command_key       text not null,
   wake              boolean not null default false,
   idempotency_key   text,
-  request_digest    text not null,
   created_at        timestamptz not null,
   expires_at        timestamptz not null,
+  claimed_at        timestamptz,             -- a hand-over to the edge was begun; it may have arrived
   sent_at           timestamptz,             -- the edge has confirmed that it holds this generation
   sent_to           text,
   cancel_asked_at   timestamptz,
@@ -43,7 +43,7 @@ create index action_device on action (device_id, id desc);
 create index action_state on action (state, id desc);
 create index action_reference on action (reference, id desc) where reference is not null;
 create index action_open on action (device_id) where ended_at is null;
-create index action_unsent on action (created_at) where ended_at is null and sent_at is null;
+create index action_unsent on action (priority desc, id) where state = 'ready' and sent_at is null;
 create index action_deadline on action (expires_at) where ended_at is null;
 create index action_ended_badly on action (ended_at) where state in ('failed', 'stuck');
 

@@ -1,0 +1,177 @@
+// Planning: what an action will do to a device, in full, before anything is done. Pure: the same device, knowledge and request give the
+// same plan. Reading what is known and storing the plan are create.ts; how each kind is drafted is plan-kinds.ts.
+
+import { createHash } from 'node:crypto';
+import { LIMITS } from '../../base/limits.ts';
+import { REDACTED } from '../../base/secret-box.ts';
+import { DIAGNOSTIC_TESTS, DIAGNOSTICS, STATE_PARAMETER } from '../../profiles/diagnostics.ts';
+import { canonicalJson } from '../evidence/record.ts';
+import { redactRecord } from '../redaction.ts';
+import type { ProfileBook, ResolvedName } from '../registry/profile-book.ts';
+import type { FileView, PlanView, Risk } from '../services.ts';
+import { DRAFTERS } from './plan-kinds.ts';
+import type { ActionRequest } from './request.ts';
+
+export interface PlanDevice {
+  id: string;
+  /** `Device.` or `InternetGatewayDevice.`, '' before the first Inform. */
+  root: string;
+  profileId: string;
+}
+
+/** What is stored of one parameter of the device. */
+export interface KnownParameter {
+  /** null for secrets, objects and what was never read. */
+  value: string | null;
+  /** The value of a secret, sealed. */
+  sealed: string | null;
+  type: string;
+  writable: boolean | null;
+  readAt: number | null;
+}
+
+export interface PlanInput {
+  device: PlanDevice;
+  request: ActionRequest;
+  /** What is known of the paths that pathsOfInterest named. */
+  known: ReadonlyMap<string, KnownParameter>;
+  book: ProfileBook;
+  /** The file a download names, when there is such a file. */
+  file: FileView | null;
+  commandKey: string;
+  nowMs: number;
+  /** Keyed digest of a text (SecretBox.digest): binds the hash to secrets without telling them. */
+  digest(text: string): string;
+  /** Opens a sealed value of this device, for its inverse plan. */
+  unseal(path: string, sealed: string): string;
+}
+
+/** What the drafting of one kind yields. */
+export interface Draft {
+  /** Arguments for the edge, names resolved, secrets in plain: to be sealed. */
+  args: Record<string, unknown>;
+  rpcs: PlanView['rpcs'];
+  diff: PlanView['diff'];
+  effect: 'reads' | 'writes' | 'disrupts';
+  impact: { reboot: boolean; serviceCut: boolean; text: string };
+  risk: Risk;
+  expected: string;
+  recovery: { possible: boolean; text: string; inverse: Inverse | null };
+  /** Paths and names whose values are secret in this action, beyond what the profile knows. */
+  secretNames: string[];
+}
+/** The work that would take the action back, as far as it is known before it runs. */
+export interface Inverse {
+  kind: 'set' | 'delete';
+  args: Record<string, unknown>;
+}
+
+export type PlanRefusal = {
+  type: 'refused';
+  code: 'unknown-name' | 'bad-action' | 'read-only' | 'bad-value';
+  message: string;
+};
+export interface Planned {
+  type: 'ok';
+  view: PlanView;
+  args: Record<string, unknown>;
+  inverse: Inverse | null;
+  /** The request as it may be shown. */
+  request: Record<string, unknown>;
+}
+
+/** What drafting may ask. */
+export interface DraftContext extends PlanInput {
+  /** A name as the operator wrote it, understood; or a refusal with the nearest names. */
+  resolve(name: string): { type: 'ok'; name: ResolvedName } | PlanRefusal;
+}
+
+/** Plans one action. Refusals are for the caller and say what to do. */
+export function plan(input: PlanInput): Planned | PlanRefusal {
+  const { device, request, book, nowMs } = input;
+  const draft = DRAFTERS[request.kind]({ ...input, resolve: (name) => resolveName(input, name) }, request as never);
+  if ('type' in draft) return draft;
+
+  const secretNames = new Set(draft.secretNames);
+  const isSecret = (name: string): boolean => secretNames.has(name) || book.isSecret(device.profileId, name);
+  const { args, rpcs, diff, risk, expected } = draft;
+  const shown = {
+    rpcs: rpcs.map((rpc) => ({ ...rpc, args: redactRecord(rpc.args, isSecret) })),
+    diff: diff.map((entry) =>
+      isSecret(entry.name) ? { ...entry, from: hide(entry.from), to: hide(entry.to) } : entry,
+    ),
+    impact: { ...draft.impact, customers: 1 },
+    risk,
+    expected,
+    recovery: { possible: draft.recovery.possible, text: draft.recovery.text },
+  };
+  // Ages grow while a plan is looked at; what it is bound to does not.
+  const ageless = { ...shown, diff: shown.diff.map((entry) => ({ ...entry, ageSeconds: null })) };
+  const bound = { device: device.id, kind: request.kind, ...ageless, args: input.digest(canonicalJson(args)) };
+  const hash = createHash('sha256').update(canonicalJson(bound)).digest('hex');
+  return {
+    type: 'ok',
+    view: { hash, ...shown, createdAt: new Date(nowMs).toISOString() },
+    args,
+    inverse: draft.recovery.inverse,
+    request: redactRecord(withoutCommon(request), isSecret),
+  };
+}
+
+/**
+ * The paths to look up before planning: what the names may mean on this device. Also says whether the names are few enough to be
+ * looked up, because callers other than the API may not have checked.
+ */
+export function pathsOfInterest(request: ActionRequest, device: PlanDevice, book: ProfileBook): string[] {
+  const candidates = (names: string[]): string[] => names.flatMap((name) => book.candidates(device.profileId, name));
+  switch (request.kind) {
+    case 'get':
+      return candidates(request.names);
+    case 'set':
+      return candidates(Object.keys(request.values));
+    case 'refresh':
+      return request.name === undefined ? [] : candidates([request.name]);
+    case 'add':
+    case 'delete':
+      return candidates([request.name]);
+    case 'diagnose': {
+      const test = DIAGNOSTIC_TESTS.find((name) => name === request.test);
+      const root = device.root;
+      if (test === undefined || (root !== 'Device.' && root !== 'InternetGatewayDevice.')) return [];
+      return DIAGNOSTICS[root]
+        .filter((diagnostic) => diagnostic.test === test)
+        .map(({ object }) => object + STATE_PARAMETER);
+    }
+    default:
+      return [];
+  }
+}
+
+function resolveName(
+  { device, book, known }: PlanInput,
+  name: string,
+): { type: 'ok'; name: ResolvedName } | PlanRefusal {
+  const resolution = book.resolve(device.profileId, name, (path) => known.has(path));
+  if (resolution.type === 'unknown') {
+    const offer = resolution.nearest.length > 0 ? ` Nearest names: ${resolution.nearest.join(', ')}.` : '';
+    const why = device.profileId === '' ? ' It has not informed yet, so only full paths can be used.' : '';
+    const message = `${short(name)} is not a name on this device.${why}${offer} Paths start with Device. or InternetGatewayDevice.`;
+    return { type: 'refused', code: 'unknown-name', message };
+  }
+  if (device.root !== '' && !resolution.name.path.startsWith(device.root)) {
+    const message = `${short(name)} is not in this device's data model: its paths start with ${device.root}`;
+    return { type: 'refused', code: 'unknown-name', message };
+  }
+  return resolution;
+}
+
+/** Names in messages are cut, or a message becomes as long as the body that caused it. */
+export const short = (name: string): string =>
+  name.length > LIMITS.pathCharsMax ? `${name.slice(0, LIMITS.pathCharsMax)}…` : name;
+
+const hide = (value: string | null): string | null => (value === null || value === '' ? value : REDACTED);
+
+function withoutCommon(request: ActionRequest): Record<string, unknown> {
+  const { reason: _reason, reference: _reference, wake: _wake, expiresAt: _expiresAt, kind: _kind, ...rest } = request;
+  return rest;
+}

@@ -1,0 +1,64 @@
+// The facts `seen`, `session`, `wake`, `request`, `upload` and `hello`: contact with devices and edges that changes no parameter.
+
+import type { FactBody } from '../../bus/messages.ts';
+import { redactRecord } from '../redaction.ts';
+import type { Effects, Origin } from './effects.ts';
+
+export function foldSeen(effects: Effects, _origin: Origin, body: FactBody<'seen'>): void {
+  for (const { cpeId, at } of body.devices) effects.device(cpeId, at);
+}
+
+export function foldSession(effects: Effects, origin: Origin, body: FactBody<'session'>): void {
+  const { cpeId, sessionId, why, ok, startedAt, endedAt, rpcs } = body;
+  effects.device(cpeId, origin.at);
+  const summary = ok ? `Session ended: ${why}` : `Session failed: ${why}`;
+  effects.event(origin, cpeId, ok ? 'session' : 'session.failed', summary, {
+    sessionId,
+    rpcs,
+    durationMs: endedAt - startedAt,
+  });
+}
+
+export function foldWake(effects: Effects, origin: Origin, body: FactBody<'wake'>): void {
+  const { cpeId, outcome, method, why, durationMs } = body;
+  if (outcome === 'unauthorized') effects.unauthorized.add(cpeId);
+  effects.event(origin, cpeId, 'wake', `Connection request ${outcome}: ${why}`, { outcome, method, durationMs });
+}
+
+const TRANSFERS = new Set(['TransferComplete', 'AutonomousTransferComplete']);
+
+export function foldRequest(effects: Effects, origin: Origin, body: FactBody<'request'>): void {
+  const { cpeId, sessionId, method } = body;
+  effects.device(cpeId, origin.at);
+  const args = redactRecord(body.args, effects.isSecretOf(cpeId));
+  const fault = args['FaultStruct'] as { FaultCode?: unknown; FaultString?: unknown } | undefined;
+  const failed = TRANSFERS.has(method) && fault !== undefined && Number(fault.FaultCode) !== 0;
+  const summary = failed ? `${method}: failed with ${fault.FaultCode} ${fault.FaultString}` : `The CPE sent ${method}`;
+  effects.event(origin, cpeId, TRANSFERS.has(method) ? 'transfer' : 'request', summary, { method, args, sessionId });
+}
+
+export function foldUpload(effects: Effects, origin: Origin, body: FactBody<'upload'>): void {
+  const { cpeId, actionId, fileId, bytes, sha256 } = body;
+  effects.device(cpeId, origin.at);
+  effects.uploads.push({ at: origin.at, body });
+  effects.event(
+    origin,
+    cpeId,
+    'upload',
+    `The CPE uploaded a file of ${bytes} bytes`,
+    { fileId, bytes, sha256 },
+    actionId,
+  );
+}
+
+export function foldHello(effects: Effects, origin: Origin, body: FactBody<'hello'>): void {
+  effects.hellos.push({ edgeId: origin.edgeId, body });
+  effects.events.push({
+    deviceId: null,
+    actionId: null,
+    at: origin.at,
+    kind: 'edge.hello',
+    summary: `Edge ${origin.edgeId} came up with ${body.threads} session threads`,
+    body: { edgeId: origin.edgeId, pop: origin.pop, ...body },
+  });
+}
