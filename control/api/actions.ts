@@ -69,7 +69,7 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
             .min(0)
             .max(LIMITS.waitSecondsMax)
             .optional()
-            .openapi({ description: `Seconds to wait for the end, at most ${LIMITS.waitSecondsMax}.` }),
+            .openapi({ type: 'number', description: `Seconds to wait for the end, at most ${LIMITS.waitSecondsMax}.` }),
         }),
         body: body(actionBody),
       },

@@ -111,12 +111,10 @@ export function deviceRoutes(api: Api, devices: DeviceService): void {
       request: {
         params: deviceParams,
         query: z.strictObject({
-          prefix: queryText
-            .optional()
-            .openapi({
-              description:
-                'A path, partial with its dot (`Device.WiFi.`), or a canonical name or its beginning (`wifi.`).',
-            }),
+          prefix: queryText.optional().openapi({
+            description:
+              'A path, partial with its dot (`Device.WiFi.`), or a canonical name or its beginning (`wifi.`).',
+          }),
           ...page,
         }),
       },

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { ConfigError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
@@ -25,6 +25,7 @@ export async function startApi(needs: ApiNeeds & { host: string; port: number })
     fetch: api.fetch,
     serverOptions: { headersTimeout: LIMITS.apiHeadersMs, requestTimeout: LIMITS.apiRequestMs },
   }) as Server;
+  const quiet = quietConnections(server);
   server.listen(needs.port, needs.host);
   try {
     await once(server, 'listening');
@@ -42,10 +43,30 @@ export async function startApi(needs: ApiNeeds & { host: string; port: number })
       const closed = once(server, 'close');
       server.close();
       drain();
-      server.closeIdleConnections();
+      for (const socket of quiet) socket.destroy();
       const late = setTimeout(() => server.closeAllConnections(), LIMITS.apiDrainMs);
       await closed;
       clearTimeout(late);
     },
   };
+}
+
+/**
+ * The connections without a request under way, kept up to date; once the server no longer listens, a connection that becomes quiet is
+ * closed. Node's closeIdleConnections passes over connections that never sent a request, and browsers open such ones ahead.
+ */
+function quietConnections(server: Server): Set<Socket> {
+  const quiet = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    quiet.add(socket);
+    socket.on('close', () => quiet.delete(socket));
+  });
+  server.on('request', ({ socket }, response) => {
+    quiet.delete(socket);
+    response.on('close', () => {
+      if (!server.listening) socket.destroySoon();
+      else if (!socket.destroyed) quiet.add(socket);
+    });
+  });
+  return quiet;
 }
