@@ -6,7 +6,14 @@
 //              └─wait─▶ (event, or time) ─▶ next
 
 import type { ActionResult, Outcome, Work } from '../../bus/messages.ts';
-import type { Args, CpeFault, EventStruct, ParameterAttribute, ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
+import type {
+  Args,
+  CpeFault,
+  EventStruct,
+  ParameterAttribute,
+  ParameterInfo,
+  ParameterValue,
+} from '../../cwmp/message.ts';
 import type { AcsRequest } from '../../cwmp/session.ts';
 import type { Profile } from '../../profiles/profile.ts';
 

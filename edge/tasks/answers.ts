@@ -1,0 +1,57 @@
+// Reading what a CPE answered, whatever it left out: the reader checked the envelope, not that a result holds every member. Nothing
+// here throws; a missing member is an empty list, '' or 0 (FIELD 13).
+
+import type { Args, ParameterAttribute, ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
+import type { CpeArgs, CpeMethod } from '../../cwmp/rpc-table.ts';
+import type { AcsRequest } from '../../cwmp/session.ts';
+import type { TaskFact } from './task.ts';
+
+/** A request of ours with arguments checked against the RPC table. */
+export function request<M extends CpeMethod>(method: M, args: CpeArgs<M>): AcsRequest {
+  return { method, args };
+}
+
+/** A list of structs that have a Name; entries without one are skipped (FIELD 12). */
+function namedEntries(result: Args, field: string): ({ Name: string } & Record<string, unknown>)[] {
+  const list = result[field];
+  if (!Array.isArray(list)) return [];
+  return list.filter((entry) => typeof entry === 'object' && entry !== null && typeof entry.Name === 'string');
+}
+
+export function valuesOf(result: Args): ParameterValue[] {
+  return namedEntries(result, 'ParameterList').map((entry) => ({
+    Name: entry.Name,
+    Value: typeof entry.Value === 'string' ? entry.Value : '',
+    Type: typeof entry.Type === 'string' ? entry.Type : '',
+  }));
+}
+
+export function infosOf(result: Args): ParameterInfo[] {
+  return namedEntries(result, 'ParameterList').map((entry) => ({
+    Name: entry.Name,
+    Writable: entry.Writable === true,
+  }));
+}
+
+export function attributesOf(result: Args): ParameterAttribute[] {
+  return namedEntries(result, 'ParameterList').map((entry) => ({
+    Name: entry.Name,
+    Notification: typeof entry.Notification === 'number' ? entry.Notification : 0,
+    AccessList: Array.isArray(entry.AccessList) ? entry.AccessList.filter((one) => typeof one === 'string') : [],
+  }));
+}
+
+export function numberOf(result: Args, field: string): number {
+  const value = result[field];
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}
+
+export function textOf(result: Args, field: string): string {
+  const value = result[field];
+  return typeof value === 'string' ? value : '';
+}
+
+/** The fact of a GetParameterValues answer; none when it was empty, because an empty list teaches nothing. */
+export function valuesFact(values: ParameterValue[]): TaskFact[] {
+  return values.length === 0 ? [] : [{ type: 'values', values }];
+}
