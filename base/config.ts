@@ -125,6 +125,12 @@ export const OPTIONS = {
     value: null,
     text: 'Password that belongs to it.',
   },
+  connectionRequestBasic: {
+    env: 'STARLING_CONNECTION_REQUEST_BASIC',
+    kind: 'boolean',
+    value: true,
+    text: 'Answer CPEs that ask for Basic in a connection request; it sends that password in clear.',
+  },
   drainSeconds: {
     env: 'STARLING_DRAIN_SECONDS',
     kind: 'integer',
@@ -161,6 +167,7 @@ export interface Config {
   manageConnectionRequest: boolean;
   connectionRequestUsername: string | null;
   connectionRequestPassword: string | null;
+  connectionRequestBasic: boolean;
   drainSeconds: number;
   logLevel: string;
 }

@@ -16,7 +16,7 @@ test.each([
   ['a name', 'example.net', false],
   ['nothing', '', false],
 ])('networks: %s', (_name, address, inside) => {
-  expect(Networks.parse(['192.0.2.0/24', ' 2001:db8::/32 ', '198.51.100.9']).has(address)).toBe(inside);
+  expect(new Networks(['192.0.2.0/24', ' 2001:db8::/32 ', '198.51.100.9']).has(address)).toBe(inside);
 });
 
 test.each([

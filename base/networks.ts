@@ -28,14 +28,11 @@ export function parseNetwork(text: string): Network {
 export class Networks {
   readonly #list = new BlockList();
 
-  constructor(networks: readonly Network[]) {
-    for (const { address, prefix } of networks)
-      this.#list.addSubnet(address, prefix, isIPv4(address) ? 'ipv4' : 'ipv6');
-  }
-
   /** Throws as parseNetwork does. */
-  static parse(texts: readonly string[]): Networks {
-    return new Networks(texts.map(parseNetwork));
+  constructor(networks: readonly string[]) {
+    for (const { address, prefix } of networks.map(parseNetwork)) {
+      this.#list.addSubnet(address, prefix, isIPv4(address) ? 'ipv4' : 'ipv6');
+    }
   }
 
   /** False for text that is no address. */

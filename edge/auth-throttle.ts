@@ -3,7 +3,7 @@
 // CPE that repeats a wrong answer for ever; the address alone, with much more patience because of NAT, stops a guesser of names.
 
 import { createHash } from 'node:crypto';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import {
   type AuthPolicy,
@@ -31,7 +31,7 @@ export class AuthThrottle {
   #younger = new Map<string, Failures>();
   #older = new Map<string, Failures>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock = systemClock) {
     this.#clock = clock;
   }
 
@@ -101,7 +101,7 @@ export function authenticateThrottled(
   const username = claimedUsername(request.authorization);
   const waitMs = policy.mode === 'none' ? 0 : throttle.waitMs(address, username);
   if (waitMs > 0) {
-    const text = 'Too many failed attempts. Check the user name and password of this CPE, then wait.\n';
+    const text = 'Too many failed attempts. Check the user name and password of this CPE, then wait.';
     return { type: 'denied', status: 503, text, retryAfterSeconds: Math.ceil(waitMs / 1_000), reason: 'throttled' };
   }
   const result = authenticate(policy, request, lookUp);

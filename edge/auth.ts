@@ -220,7 +220,7 @@ function byCertificate(header: string | null): AuthResult {
   const text = (header ?? '').trim().replace(/^"(.*)"$/, '$1');
   const name = (/(?:^|[,/]\s*)CN\s*=\s*([^,/]+)/i.exec(text)?.[1] ?? text).trim();
   if (name === '' || name === '-') {
-    const message = 'A client certificate is needed. Connect over TLS with the certificate of this CPE.\n';
+    const message = 'A client certificate is needed. Connect over TLS with the certificate of this CPE.';
     return { type: 'denied', status: 403, text: message, retryAfterSeconds: null, reason: 'certificate' };
   }
   // A name in another form is a certificate per class: it proves membership and binds to no device (CWMP A7).

@@ -44,6 +44,19 @@ test.each<[string, string, unknown[]]>([
   ['the first of a repeated name', 'Digest nonce="1", NONCE="2"', [['digest', null, { nonce: '1' }]]],
   ['a quote never closed', 'Digest realm="a', [['digest', null, { realm: 'a' }]]],
   ['junk between', 'Digest realm="a", =", "x" nonce=n', [['digest', null, { realm: 'a', nonce: 'n' }]]],
+  [
+    'a list without its quotes',
+    'Digest qop=auth,auth-int, nonce="n"',
+    [['digest', null, { qop: 'auth,auth-int', nonce: 'n' }]],
+  ],
+  [
+    'a scheme alone',
+    'Digest qop=auth, nonce=n, Negotiate',
+    [
+      ['digest', null, { qop: 'auth', nonce: 'n' }],
+      ['negotiate', null, {}],
+    ],
+  ],
   ['nothing', ' , ', []],
 ])('auth header: %s', (_name, text, expected) => {
   expect(read(text)).toEqual(expected);

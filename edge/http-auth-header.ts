@@ -34,6 +34,7 @@ export function parseAuthHeader(text: string): AuthPart[] {
   const parts: AuthPart[] = [];
   let at = skip(SEPARATORS, text, 0);
   let afterComma = true;
+  let lastName = '';
   while (at < text.length) {
     const word = match(WORD, text, at);
     if (word === null) {
@@ -46,14 +47,20 @@ export function parseAuthHeader(text: string): AuthPart[] {
     const current = parts.at(-1);
     if (text[equals] === '=') {
       const { param, end } = readValue(text, skip(SPACES, text, equals + 1));
-      const name = word[0].toLowerCase();
-      if (current !== undefined && !current.params.has(name)) current.params.set(name, param);
+      lastName = word[0].toLowerCase();
+      if (current !== undefined && !current.params.has(lastName)) current.params.set(lastName, param);
       at = end;
     } else {
+      const qop = current?.params.get('qop');
+      const alone = equals >= text.length || text[equals] === ',';
+      // The rest of a list that should have been quoted: `qop=auth,auth-int, nonce=…` opens no challenge named auth-int.
+      const ofList = alone && qop !== undefined && lastName === 'qop';
+      if (ofList) qop.value = qop.raw = `${qop.raw},${word[0]}`;
       // A bare word opens a challenge at the start or after a comma; elsewhere it is the rest of an unquoted value with blanks.
-      if (afterComma) parts.push({ scheme: word[0].toLowerCase(), token: null, params: new Map() });
+      const opens = afterComma && !ofList;
+      if (opens) parts.push({ scheme: word[0].toLowerCase(), token: null, params: new Map() });
       at = afterWord;
-      const opened = afterComma ? parts.at(-1) : undefined;
+      const opened = opens ? parts.at(-1) : undefined;
       // Digest has no token form; `Digest nonce=` followed by a comma must not be taken for one.
       if (opened !== undefined && opened.scheme !== 'digest') {
         const token = match(TOKEN68, text, at);

@@ -10,12 +10,12 @@ import { entryUrl } from '../base/entries.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { BusTransport } from '../bus/transport.ts';
-import { openWaker } from './connection-request.ts';
 import { Relay } from './relay.ts';
-import { createSessionMemory } from './session-table.ts';
+import { createSessionMemory, SessionTable } from './session-table.ts';
 import { openEdgeStore } from './store/lmdb-store.ts';
 import { Stamps } from './store/stamps.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
+import { openWaker } from './waker.ts';
 
 export interface Edge {
   /** The CWMP port, also when the configured one was 0. */
@@ -45,15 +45,17 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
   const ackedMemory = new SharedArrayBuffer(8 * (threadCount + 1));
   const store = openEdgeStore({ dir: storeDir, edgeId: config.edgeId, pop: config.pop, lane: 0, stamps });
   const registry = new Registry();
+  const sessionMemory = createSessionMemory();
+  const table = new SessionTable(sessionMemory);
+  const waker = openWaker({ store, contactMark: (cpeId) => table.mark(cpeId), config, log, registry });
   const relay = new Relay({
     store, transport, log, registry, acked: new BigInt64Array(ackedMemory), clock: systemClock,
     edgeId: config.edgeId, pop: config.pop, threads: threadCount, version,
-    waker: openWaker({ store, config, log, registry }),
+    waker,
   }); // biome-ignore format: a plain list
 
   const threads: SessionThread[] = [];
   const base = { config, storeDir, filesDir, incarnation: stamps.incarnation, stampMemory: stamps.memory, ackedMemory };
-  const sessionMemory = createSessionMemory();
   let port = config.cwmpPort;
   let publicUrl = config.cwmpPublicUrl;
   for (let lane = 1; lane <= threadCount; lane++) {
@@ -77,6 +79,7 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
     health: () => [...threads.flatMap((thread) => thread.problems()), ...relay.problems()],
     async close() {
       await Promise.all(threads.map((thread) => thread.drain(config.drainSeconds * 1_000)));
+      waker.close();
       await relay.close();
       await store.close();
       log.info('edge closed');

@@ -57,6 +57,11 @@ export class SessionTable {
     return Atomics.load(this.#generations, hashText(cpeId) & (SLOTS - 1)) >>> 0 === generation;
   }
 
+  /** Another number after each begin or end of a session of this CPE: tells whether it was here since. */
+  mark(cpeId: CpeId): number {
+    return Atomics.load(this.#generations, hashText(cpeId) & (SLOTS - 1)) >>> 0;
+  }
+
   /** Ends a session; no effect when it is not the live one any more. */
   end(cpeId: CpeId, generation: number): void {
     const slot = hashText(cpeId) & (SLOTS - 1);
