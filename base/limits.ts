@@ -62,6 +62,10 @@ export const LIMITS = {
   getBatchNames: 32,
   /** Values in one SetParameterValues unless the profile says otherwise (CWMP P3). */
   setBatchValues: 32,
+  /** Candidate paths of one canonical name: 3 WAN devices × 8 connections × 2 kinds are 48; each is one look-up. */
+  profileCandidatesMax: 64,
+  /** Kinds of CPE (maker, model, firmware) whose profile is remembered; a large fleet has some hundreds. */
+  profileKindsMax: 10_000,
   /** Characters of a CommandKey or ParameterKey (schema: 32). */
   keyCharsMax: 32,
   /** RPCs one action may send before it is called stuck: a bound against a CPE that answers forever with something new. */
