@@ -8,6 +8,11 @@ export function isPartialPath(path: string): boolean {
   return path === '' || path.endsWith('.');
 }
 
+/** True for text that is meant as a path: it begins with one of the two root objects. */
+export function isRooted(text: string): boolean {
+  return text.startsWith('Device.') || text.startsWith('InternetGatewayDevice.');
+}
+
 /** The parts between the dots; the dot at the end of a partial path adds none. `A.[x.y].B.` has three. */
 export function splitPath(path: string): string[] {
   const parts: string[] = [];
