@@ -1,7 +1,15 @@
 // Thrown errors are tagged classes with a closed tag set; expected outcomes are values and live with their functions.
 // `message` may be shown to a CPE, caller or operator; `detail` stays in our log.
 
-export type ErrorTag = 'acs-fault' | 'cpe-fault' | 'session-violation' | 'connector' | 'config' | 'refused';
+export type ErrorTag =
+  | 'acs-fault'
+  | 'cpe-fault'
+  | 'session-violation'
+  | 'connector'
+  | 'config'
+  | 'refused'
+  | 'store'
+  | 'bus';
 
 /** The common shape: match on `tag` and `code`, never on text. */
 export class StarlingError extends Error {
@@ -40,6 +48,26 @@ export class Refused extends StarlingError {
   constructor(status: number, code: string, message: string, options?: { detail?: string; cause?: unknown }) {
     super('refused', code, message, options);
     this.status = status;
+  }
+}
+
+export type StoreErrorCode = 'disk-full' | 'outbox-full' | 'broken' | 'slow';
+
+/** The edge store cannot take a write: nothing that was handed over with it may be acknowledged to anybody. */
+export class StoreError extends StarlingError {
+  override name = 'StoreError';
+  constructor(code: StoreErrorCode, message: string, options?: { detail?: string; cause?: unknown }) {
+    super('store', code, message, options);
+  }
+}
+
+export type BusErrorCode = 'no-subscriber' | 'not-taken' | 'closed';
+
+/** A batch did not reach the other side durably: publish it again. */
+export class BusError extends StarlingError {
+  override name = 'BusError';
+  constructor(code: BusErrorCode, message: string, options?: { detail?: string; cause?: unknown }) {
+    super('bus', code, message, options);
   }
 }
 

@@ -96,6 +96,40 @@ export const LIMITS = {
   outboxBytesMax: 8 * 1024 * 1024 * 1024,
   /** Messages an in-process subscriber may have waiting before publish waits. */
   busInFlightMax: 1_000,
+  /** Time a publish waits for a subscriber: both sides start in one process, the slower one in seconds. */
+  busSubscriberWaitMs: 10_000,
+  /** First and longest pause before a batch that its handler rejected is handed over again. */
+  busRedeliverMsMin: 50,
+  busRedeliverMsMax: 2_000,
+  /** Times a batch is handed over before publish rejects and the publisher, who has it durably, decides. */
+  busDeliveriesMax: 5,
+  /** The outbox is looked at this often even when nobody nudged: one atomic load. */
+  relayPollMs: 50,
+  /** First and longest pause after a batch that the bus did not take; a centre that is away for a day costs a try every 10 s. */
+  relayBackoffMsMin: 100,
+  relayBackoffMsMax: 10_000,
+  /** Round of the relay's timer: expired work, waits that are over, sessions that went silent, room on the disk. */
+  relayTickMs: 1_000,
+  /** Expired or due work, and silent sessions, dealt with in one round of the timer. */
+  relayDueMax: 200,
+  /** Time the relay keeps draining when the edge closes; what is left is on the disk. */
+  relayDrainMs: 5_000,
+
+  // ── Edge store ───────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Address space the store maps at first (it grows by itself): growing remaps, so the first GiB comes at once. */
+  storeMapBytes: 1024 * 1024 * 1024,
+  /** Free bytes on the store's disk below which it takes no new writes: a write that really meets a full disk may end the process. */
+  storeReserveBytes: 128 * 1024 * 1024,
+  /** Longest wait for one flush to disk; a slower disk than this is broken, and its sessions are refused. */
+  storeFlushMs: 30_000,
+  /** Session records looked at in one round for silent ones: about 5 ms of the main thread. */
+  storeSessionScanMax: 1_000,
+  /** Work that is due is handed out again after this, should nothing have come of it: a CPE that was woken in vain. */
+  storeDueAgainMs: 60_000,
+  /** Parameters in one page of a shadow: one page is decoded to answer one look-up, and rewritten for one new value. */
+  shadowPageEntries: 200,
+  /** Parameters of a shadow compared with every Inform; what past Informs had beyond them moves to the pages. */
+  shadowHotEntriesMax: 256,
   /** Seconds an API call may wait for an action to end. */
   waitSecondsMax: 120,
   /** Rows in one page of the API. */

@@ -1,6 +1,7 @@
 // What the edge remembers, as interfaces: session threads and the relay meet here and nowhere else (DESIGN §2). lmdb-store.ts is the
 // one implementation; tests of everything above use it on a temporary folder.
 
+import type { StoreErrorCode } from '../../base/errors.ts';
 import type { AnyFactBody, CpeFacts, DeviceSettings, Fact, RpcRecord, Work } from '../../bus/messages.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import type { Session } from '../../cwmp/session.ts';
@@ -83,6 +84,10 @@ export interface EdgeStore {
   changedParameters(cpeId: string, list: readonly ParameterValue[]): ParameterValue[];
   /** True when the shadow has nothing of this device yet. */
   isNewDevice(cpeId: string): boolean;
+  /**
+   * Remembers values. Given the very list that changedParameters was asked about (or the first one of a device), it becomes what the next
+   * Inform is compared with in one pass.
+   */
   applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void>;
   applyNames(cpeId: string, path: string, complete: boolean, names: readonly ParameterInfo[]): Promise<void>;
   knownParameter(cpeId: string, path: string): KnownParameter | null;
@@ -93,7 +98,13 @@ export interface EdgeStore {
   /** Open work of a device, highest priority first, then oldest. */
   workOf(cpeId: string): WorkRecord[];
   hasWork(cpeId: string): boolean;
-  putWork(record: WorkRecord): Promise<void>;
+  /**
+   * Writes a record. One whose task has begun (state is not undefined) is only written over the same generation of itself, so that
+   * work which was cancelled or replaced meanwhile does not come back.
+   * @returns false when it was: nothing that depends on this record may be sent.
+   */
+  putWork(record: WorkRecord): Promise<boolean>;
+  /** Removes work as this writer knows it; a newer generation that arrived meanwhile stays. */
   removeWork(cpeId: string, actionId: string): Promise<void>;
   /** Work that has expired or whose wait is over: for the relay's timer. */
   dueWork(nowMs: number, limit: number): WorkRecord[];
@@ -106,8 +117,29 @@ export interface EdgeStore {
   /** Removes acknowledged facts. */
   ackFacts(keys: number[]): Promise<void>;
   outboxDepth(): number;
+  /** Why the store takes no writes at the moment: sessions are then refused before anything is acknowledged. null: it takes them. */
+  refusing(): StoreErrorCode | null;
 
   /** Resolves when everything this writer wrote so far is on the disk. */
   flushed(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What one write transaction of the relay sees (the newest of everything) and does (all of it, or nothing). */
+export interface EdgeTransaction {
+  getSession(cpeId: string): SessionRecord | undefined;
+  removeSession(cpeId: string): void;
+  getWork(cpeId: string, actionId: string): WorkRecord | undefined;
+  putWork(record: WorkRecord): void;
+  removeWork(cpeId: string, actionId: string): void;
+  appendFacts(facts: AnyFactBody[], at: number): void;
+}
+
+/** The store as the relay has it: its decisions must hold against session threads that write the same records at the same time. */
+export interface RelayStore extends EdgeStore {
+  /** Runs `change` alone among all writers; resolves with its value when what it wrote is on the disk. `change` must not wait. */
+  transact<T>(change: (transaction: EdgeTransaction) => T): Promise<T>;
+  /** Looks at the free space of the disk and says so to all writers. */
+  checkDisk(): Promise<void>;
+  outboxBytes(): number;
 }

@@ -1,0 +1,297 @@
+// The edge store on LMDB: one environment, opened by every session thread and by the relay at once. This file hands each call to the part
+// that does it (outbox, shadow, work, tables) and refuses writes when the disk cannot take them; it has no logic of its own.
+
+import { statfs } from 'node:fs/promises';
+import { StoreError, type StoreErrorCode } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
+import type { AnyFactBody, DeviceSettings, Fact } from '../../bus/messages.ts';
+import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
+import { Environment } from './environment.ts';
+import { Outbox } from './outbox.ts';
+import { Shadow } from './shadow.ts';
+import type { Stamps } from './stamps.ts';
+import type { DeviceRecord, EdgeTransaction, KnownParameter, RelayStore, SessionRecord, WorkRecord } from './store.ts';
+import { Table } from './table.ts';
+import { WorkTable } from './work.ts';
+
+/** Longest user name looked for; keys of LMDB are bounded and this one comes from anybody. */
+const USERNAME_CHARS_MAX = 256;
+
+const TEXTS: Record<StoreErrorCode, string> = {
+  'disk-full': 'The disk of the edge store is nearly full. Free some space; sessions go on by themselves then.',
+  'outbox-full': 'The outbox has reached its bound. Bring control or the bus back; sessions go on by themselves then.',
+  broken: 'The edge store could not be written. Free space on its disk, then start Starling again.',
+  slow: 'The disk of the edge store is too slow.',
+};
+
+export interface StoreOptions {
+  /** Folder of the environment; made when absent. */
+  dir: string;
+  edgeId: string;
+  pop: string;
+  /** Which writer this is: 0 the relay, 1… the session threads. */
+  lane: number;
+  /** Of this start, shared by all writers: Stamps.forNewStart(dir), or new Stamps(memory) in another thread. */
+  stamps: Stamps;
+  /** Free bytes of the disk that holds `dir`; a test hands in its own disk. */
+  freeBytes?: (dir: string) => Promise<number>;
+}
+
+/** Opens one writer's view of the store. Throws ConfigError when the folder cannot be used. */
+export function openEdgeStore(options: StoreOptions): LmdbEdgeStore {
+  return new LmdbEdgeStore(options, Environment.acquire(options.dir));
+}
+
+export class LmdbEdgeStore implements RelayStore {
+  readonly #dir: string;
+  readonly #freeBytes: (dir: string) => Promise<number>;
+  readonly #environment: Environment;
+  readonly #stamps: Stamps;
+  readonly #outbox: Outbox;
+  readonly #shadow: Shadow;
+  readonly #work: WorkTable;
+  readonly #sessions: Table<SessionRecord>;
+  readonly #devices: Table<Omit<DeviceRecord, 'settings'>>;
+  readonly #settings: Table<DeviceSettings>;
+  readonly #usernames: Table<string>;
+  readonly #onBroken: () => void;
+  /** Where the next round of expiredSessions goes on. */
+  #scanned = '';
+
+  constructor(options: StoreOptions, environment: Environment) {
+    const { dir, stamps, edgeId, pop, lane } = options;
+    this.#dir = dir;
+    this.#freeBytes = options.freeBytes ?? freeBytesOf;
+    this.#environment = environment;
+    this.#stamps = stamps;
+    this.#outbox = new Outbox(environment, stamps, { edgeId, pop, lane });
+    this.#shadow = new Shadow(environment);
+    this.#work = new WorkTable(environment);
+    this.#sessions = new Table(environment, 'session', {});
+    this.#devices = new Table(environment, 'device', {});
+    this.#settings = new Table(environment, 'settings', {});
+    this.#usernames = new Table(environment, 'username', { encoding: 'string' });
+    this.#onBroken = () => stamps.setBroken();
+    environment.onBroken.add(this.#onBroken);
+  }
+
+  // ── Sessions ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  getSession(cpeId: string): SessionRecord | undefined {
+    this.#environment.refresh();
+    return this.#sessions.get(cpeId);
+  }
+
+  putSession(cpeId: string, record: SessionRecord): Promise<void> {
+    return this.#unlessRefused(() => this.#sessions.put(cpeId, record));
+  }
+
+  removeSession(cpeId: string): Promise<void> {
+    return this.#unlessBroken(() => this.#sessions.remove(cpeId));
+  }
+
+  expiredSessions(nowMs: number, limit: number): { cpeId: string; record: SessionRecord }[] {
+    this.#environment.refresh();
+    const looked = this.#sessions.after(this.#scanned, LIMITS.storeSessionScanMax);
+    // A round ends at the last record; the next call begins anew. So each record is looked at, and none too often.
+    this.#scanned = looked.length < LIMITS.storeSessionScanMax ? '' : (looked.at(-1)?.key ?? '');
+    const expired: { cpeId: string; record: SessionRecord }[] = [];
+    for (const { key, value } of looked) {
+      if (expired.length < limit && isExpired(value, nowMs)) expired.push({ cpeId: key, record: value });
+    }
+    return expired;
+  }
+
+  // ── Devices and credentials ───────────────────────────────────────────────────────────────────────────────────────────
+
+  getDevice(cpeId: string): DeviceRecord | undefined {
+    const device = this.#devices.get(cpeId);
+    if (device === undefined) return undefined;
+    return { ...device, settings: this.#settings.get(cpeId) ?? null };
+  }
+
+  /** Settings are control's, and are not written here: a thread that still holds older ones would bring them back. */
+  putDevice(cpeId: string, record: DeviceRecord): Promise<void> {
+    const { settings: _, ...device } = record;
+    return this.#unlessRefused(() => this.#devices.put(cpeId, device));
+  }
+
+  async putSettings(cpeId: string, settings: DeviceSettings): Promise<void> {
+    await this.#unlessRefused(async () => {
+      const before = this.#settings.get(cpeId)?.cpe?.username;
+      const after = settings.cpe?.username;
+      const writes = [this.#settings.put(cpeId, settings)];
+      if (before !== undefined && before !== after && this.#usernames.get(before) === cpeId) {
+        writes.push(this.#usernames.remove(before));
+      }
+      if (after !== undefined && isUsableName(after)) writes.push(this.#usernames.put(after, cpeId));
+      await Promise.all(writes);
+    });
+  }
+
+  getSettings(cpeId: string): DeviceSettings | undefined {
+    return this.#settings.get(cpeId);
+  }
+
+  findByUsername(username: string): { cpeId: string; password: string } | undefined {
+    if (!isUsableName(username)) return undefined;
+    const cpeId = this.#usernames.get(username);
+    const own = cpeId === undefined ? undefined : this.#settings.get(cpeId)?.cpe;
+    if (cpeId === undefined || own?.username !== username) return undefined;
+    return { cpeId, password: own.password };
+  }
+
+  // ── Shadow ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  changedParameters(cpeId: string, list: readonly ParameterValue[]): ParameterValue[] {
+    return this.#shadow.changed(cpeId, list);
+  }
+
+  isNewDevice(cpeId: string): boolean {
+    return this.#shadow.isEmpty(cpeId);
+  }
+
+  applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void> {
+    return this.#unlessRefused(() => this.#shadow.applyValues(cpeId, values));
+  }
+
+  applyNames(cpeId: string, path: string, complete: boolean, names: readonly ParameterInfo[]): Promise<void> {
+    return this.#unlessRefused(() => this.#shadow.applyNames(cpeId, path, complete, names));
+  }
+
+  knownParameter(cpeId: string, path: string): KnownParameter | null {
+    return this.#shadow.known(cpeId, path);
+  }
+
+  resetShadow(cpeId: string): Promise<void> {
+    return this.#unlessBroken(() => this.#shadow.reset(cpeId));
+  }
+
+  // ── Work ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  workOf(cpeId: string): WorkRecord[] {
+    return this.#work.of(cpeId);
+  }
+
+  hasWork(cpeId: string): boolean {
+    return this.#work.has(cpeId);
+  }
+
+  putWork(record: WorkRecord): Promise<boolean> {
+    return this.#unlessRefused(() => this.#work.put(record));
+  }
+
+  removeWork(cpeId: string, actionId: string): Promise<void> {
+    return this.#unlessBroken(() => this.#work.remove(cpeId, actionId));
+  }
+
+  dueWork(nowMs: number, limit: number): WorkRecord[] {
+    return this.#stamps.refusing() === 'broken' ? [] : this.#work.due(nowMs, limit);
+  }
+
+  // ── Outbox ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  appendFacts(facts: AnyFactBody[], at: number): { last: number; durable: Promise<void> } {
+    const refusal = this.#stamps.refusing();
+    if (refusal !== null) return { last: 0, durable: rejected(new StoreError(refusal, TEXTS[refusal])) };
+    if (facts.length === 0) return { last: 0, durable: Promise.resolve() };
+    return this.#outbox.append(facts, at);
+  }
+
+  readFacts(limit: number): { key: number; fact: Fact }[] {
+    return this.#outbox.read(limit);
+  }
+
+  ackFacts(keys: number[]): Promise<void> {
+    return this.#unlessBroken(() => this.#outbox.ack(keys));
+  }
+
+  outboxDepth(): number {
+    return this.#stamps.outboxDepth;
+  }
+
+  outboxBytes(): number {
+    return this.#stamps.outboxBytes;
+  }
+
+  refusing(): StoreErrorCode | null {
+    return this.#stamps.refusing();
+  }
+
+  // ── The relay's ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async transact<T>(change: (transaction: EdgeTransaction) => T): Promise<T> {
+    let facts = 0;
+    let bytes = 0;
+    const transaction: EdgeTransaction = {
+      getSession: (cpeId) => this.#sessions.direct.get(cpeId),
+      removeSession: (cpeId) => void this.#sessions.direct.remove(cpeId),
+      getWork: (cpeId, actionId) => this.#work.getInside(cpeId, actionId),
+      putWork: (record) => this.#work.putInside(record),
+      removeWork: (cpeId, actionId) => this.#work.removeInside(cpeId, actionId),
+      appendFacts: (bodies, at) => {
+        facts += bodies.length;
+        bytes += this.#outbox.appendInside(bodies, at);
+      },
+    };
+    const value = await this.#environment.transact(() => change(transaction));
+    this.#stamps.outboxGrew(facts, bytes);
+    return value;
+  }
+
+  async checkDisk(): Promise<void> {
+    const free = await this.#freeBytes(this.#dir);
+    // Twice the reserve before writes are taken again: a disk at its brink would flap.
+    const enough = this.#stamps.refusing() === 'disk-full' ? LIMITS.storeReserveBytes * 2 : LIMITS.storeReserveBytes;
+    this.#stamps.setDiskFull(free < enough);
+  }
+
+  /** Rejects as well while writes are refused: some of what the caller asked for may not have been taken. */
+  async flushed(): Promise<void> {
+    const refusal = this.#stamps.refusing();
+    if (refusal === 'disk-full' || refusal === 'broken') throw new StoreError(refusal, TEXTS[refusal]);
+    await this.#environment.flushed();
+  }
+
+  async close(): Promise<void> {
+    this.#environment.onBroken.delete(this.#onBroken);
+    await this.#environment.release();
+  }
+
+  /** A full outbox still lets sessions that are open finish; a full disk lets nothing grow. */
+  #unlessRefused<T>(write: () => Promise<T>): Promise<T> {
+    const refusal = this.#stamps.refusing();
+    if (refusal === 'disk-full' || refusal === 'broken') return rejected(new StoreError(refusal, TEXTS[refusal]));
+    return watched(write());
+  }
+
+  /** What makes room is taken on a full disk too: the reserve is for it. */
+  #unlessBroken<T>(write: () => Promise<T>): Promise<T> {
+    const refusal = this.#stamps.refusing();
+    if (refusal === 'broken') return rejected(new StoreError(refusal, TEXTS[refusal]));
+    return watched(write());
+  }
+}
+
+export function isExpired(record: SessionRecord, nowMs: number): boolean {
+  return record.lastAt + record.timeoutMs < nowMs;
+}
+
+function isUsableName(username: string): boolean {
+  return username !== '' && username.length <= USERNAME_CHARS_MAX;
+}
+
+/** A rejection that does not end the process when its caller waits for something else that rejects as well. */
+function watched<T>(outcome: Promise<T>): Promise<T> {
+  outcome.catch(() => {});
+  return outcome;
+}
+
+function rejected<T>(error: StoreError): Promise<T> {
+  return watched(Promise.reject(error));
+}
+
+async function freeBytesOf(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir);
+  return bavail * bsize;
+}

@@ -1,0 +1,155 @@
+// The shadow: what a device last said its parameters are. One hot text per device is all a quiet Inform touches (codec.ts); everything else
+// lies in pages of some 200 names in sorted order under a directory, so that the cost of an Inform does not depend on the tree.
+// It is a cache: rebuilt from the CPE or from control, never the only copy, and not locked between threads. Two threads that write one
+// device's pages at once (a session that was taken over) may lose one of the writes, no more.
+//
+//   hot          cpeId                the list of the last Inform, then what earlier ones had besides
+//   directory    cpeId                the pages: [id, first name], in order
+//   pages        cpeId/id             sorted entries; of a name in the hot text they only tell whether it is writable
+
+import { LIMITS } from '../../base/limits.ts';
+import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
+import { decodeHot, decodePage, type Entry, encodeHot, encodePage, hotStartsWith } from './codec.ts';
+import type { Environment } from './environment.ts';
+import type { KnownParameter } from './store.ts';
+import { Table } from './table.ts';
+import { Tree } from './tree.ts';
+
+/** Pages of a device in order: id and first name. The first page also holds whatever sorts before its first name. */
+type Directory = [id: number, first: string][];
+
+const NOTHING: ParameterValue[] = [];
+
+export class Shadow {
+  readonly #hot: Table<string>;
+  readonly #directories: Table<Directory>;
+  readonly #pages: Table<string>;
+  /** Lists of Informs that differed: applyValues makes them the new hot text. */
+  readonly #informLists = new WeakSet<readonly ParameterValue[]>();
+
+  constructor(environment: Environment) {
+    this.#hot = new Table(environment, 'hot', { encoding: 'string' });
+    this.#directories = new Table(environment, 'directory', {});
+    this.#pages = new Table(environment, 'pages', { encoding: 'string' });
+  }
+
+  /** See EdgeStore. One read and one pass over the list when nothing changed. */
+  changed(cpeId: string, list: readonly ParameterValue[]): ParameterValue[] {
+    const hot = this.#hot.get(cpeId);
+    if (hot === undefined) return [...list];
+    if (hotStartsWith(hot, list)) return NOTHING;
+    const known = new Map(decodeHot(hot).map((entry) => [entry.Name, entry]));
+    const changed = list.filter((entry) => {
+      const before = known.get(entry.Name) ?? this.#inPages(cpeId, entry.Name);
+      return before === undefined || before.Value !== entry.Value || before.Type !== entry.Type;
+    });
+    if (changed.length > 0) this.#informLists.add(list);
+    return changed;
+  }
+
+  isEmpty(cpeId: string): boolean {
+    return this.#hot.get(cpeId) === undefined && this.#directories.get(cpeId) === undefined;
+  }
+
+  known(cpeId: string, path: string): KnownParameter | null {
+    const directory = this.#directories.get(cpeId);
+    const entry = directory === undefined ? undefined : this.#tree(cpeId, directory).get(path);
+    const hot = this.#hot.get(cpeId);
+    const told = hot === undefined ? undefined : findInHot(hot, path);
+    if (told !== undefined) return { value: told.Value, type: told.Type, writable: entry?.writable ?? null };
+    return entry === undefined ? null : { value: entry.value, type: entry.type, writable: entry.writable };
+  }
+
+  async applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void> {
+    if (values.length === 0) return;
+    const writes: Promise<void>[] = [];
+    const hot = this.#hot.get(cpeId);
+    let rest: readonly ParameterValue[];
+    if (hot === undefined || this.#informLists.has(values)) {
+      const past = hot === undefined ? NOTHING : without(decodeHot(hot), values);
+      const room = Math.max(0, LIMITS.shadowHotEntriesMax - values.length);
+      const kept = values.slice(0, LIMITS.shadowHotEntriesMax);
+      writes.push(this.#hot.put(cpeId, encodeHot([...kept, ...past.slice(0, room)])));
+      rest = [...values.slice(kept.length), ...past.slice(room)];
+    } else {
+      const list = decodeHot(hot);
+      const places = new Map(list.map((entry, place) => [entry.Name, place]));
+      rest = values.filter((value) => {
+        const place = places.get(value.Name);
+        if (place === undefined) return true;
+        list[place] = value;
+        return false;
+      });
+      if (rest.length < values.length) writes.push(this.#hot.put(cpeId, encodeHot(list)));
+    }
+    if (rest.length > 0) {
+      const directory = this.#directories.get(cpeId) ?? [];
+      const tree = this.#tree(cpeId, directory);
+      for (const { Name, Value, Type } of rest) tree.set(Name, { value: Value, type: Type });
+      writes.push(...this.#write(cpeId, directory, tree));
+    }
+    await Promise.all(writes);
+  }
+
+  async applyNames(cpeId: string, path: string, complete: boolean, names: readonly ParameterInfo[]): Promise<void> {
+    const writes: Promise<void>[] = [];
+    const hot = this.#hot.get(cpeId);
+    const directory = this.#directories.get(cpeId) ?? [];
+    const tree = this.#tree(cpeId, directory);
+    if (complete) {
+      const present = new Set(names.map(({ Name }) => Name));
+      tree.keepOnly(path, present);
+      if (hot !== undefined) {
+        const list = decodeHot(hot);
+        const left = list.filter(({ Name }) => !Name.startsWith(path) || present.has(Name));
+        if (left.length < list.length) writes.push(this.#hot.put(cpeId, encodeHot(left)));
+      }
+    }
+    for (const { Name, Writable } of names) tree.set(Name, { writable: Writable });
+    writes.push(...this.#write(cpeId, directory, tree));
+    await Promise.all(writes);
+  }
+
+  async reset(cpeId: string): Promise<void> {
+    const writes = [this.#hot.remove(cpeId), this.#directories.remove(cpeId)];
+    // By range as well as by directory: pages that two threads once disagreed about go too. '0' follows '/'.
+    const keys = new Set(this.#pages.keys(`${cpeId}/`, `${cpeId}0`));
+    for (const [id] of this.#directories.get(cpeId) ?? []) keys.add(`${cpeId}/${id}`);
+    for (const key of keys) writes.push(this.#pages.remove(key));
+    await Promise.all(writes);
+  }
+
+  #inPages(cpeId: string, name: string): ParameterValue | undefined {
+    const directory = this.#directories.get(cpeId);
+    const entry = directory === undefined ? undefined : this.#tree(cpeId, directory).get(name);
+    if (entry === undefined || entry.value === null) return undefined;
+    return { Name: name, Value: entry.value, Type: entry.type };
+  }
+
+  #tree(cpeId: string, directory: Directory): Tree {
+    const load = (id: number): Entry[] => decodePage(this.#pages.get(`${cpeId}/${id}`) ?? '');
+    return new Tree(directory, load, LIMITS.shadowPageEntries);
+  }
+
+  #write(cpeId: string, before: Directory, tree: Tree): Promise<void>[] {
+    const { pages, removed, written } = tree.settle();
+    const writes = removed.map((id) => this.#pages.remove(`${cpeId}/${id}`));
+    for (const [id, entries] of written) writes.push(this.#pages.put(`${cpeId}/${id}`, encodePage(entries)));
+    if (!sameDirectory(before, pages)) writes.push(this.#directories.put(cpeId, pages));
+    return writes;
+  }
+}
+
+function without(list: ParameterValue[], others: readonly ParameterValue[]): ParameterValue[] {
+  const names = new Set(others.map(({ Name }) => Name));
+  return list.filter(({ Name }) => !names.has(Name));
+}
+
+function findInHot(hot: string, path: string): ParameterValue | undefined {
+  // Cheap first: most paths asked for are not among the parameters of an Inform.
+  return hot.includes(path) ? decodeHot(hot).find(({ Name }) => Name === path) : undefined;
+}
+
+function sameDirectory(a: Directory, b: Directory): boolean {
+  return a.length === b.length && a.every(([id, first], i) => b[i]?.[0] === id && b[i]?.[1] === first);
+}

@@ -1,0 +1,119 @@
+// The numbers all writers of one edge share, in one SharedArrayBuffer: the next outbox sequence, how full the outbox is, and whether writes
+// are refused. No lock: every field is one atomic word.
+//
+// A stamp orders facts over all threads and all starts: stamp = incarnation × 2^32 + counter. The incarnation is a durable number, raised
+// by every start before any thread writes, so a stamp that a killed or power-cut process had handed out is never handed out again, not
+// even when the fact it stood for did not reach the disk (control may have seen it: it could be read before it was flushed). Should
+// one start use up 2^32 stamps, they run on into the next incarnation and the writer that notices makes that durable with the same commit.
+
+import type { Database } from 'lmdb';
+import { assert } from '../../base/assert.ts';
+import type { StoreErrorCode } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
+import { Environment } from './environment.ts';
+
+const SPAN = 2 ** 32;
+const NEXT = 0;
+const INCARNATION = 1;
+const DEPTH = 2;
+const BYTES = 3;
+const WORDS = 4;
+
+const REFUSALS: (StoreErrorCode | null)[] = [null, 'disk-full', 'broken'];
+const DISK_FULL = 1;
+const BROKEN = 2;
+
+export class Stamps {
+  /** Handed to every thread, which makes its own Stamps of it. */
+  readonly memory: SharedArrayBuffer;
+  /** Of this start; also what tells its session ids and cookies from those of another start. */
+  readonly incarnation: number;
+  readonly #words: BigInt64Array;
+  readonly #refusal: Int32Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory;
+    this.#words = new BigInt64Array(memory, 0, WORDS);
+    this.#refusal = new Int32Array(memory, WORDS * 8, 1);
+    this.incarnation = Number(Atomics.load(this.#words, INCARNATION));
+  }
+
+  /**
+   * Begins a new incarnation of the store in `dir`: called once per start, by the main thread, before any store is opened. On return the
+   * incarnation is on the disk. Throws ConfigError when the folder cannot be used.
+   */
+  static forNewStart(dir: string): Stamps {
+    const environment = Environment.acquire(dir);
+    const { meta, root } = environment;
+    const outbox = openOutbox(environment);
+    const incarnation = root.transactionSync(() => {
+      // Counting on from the last fact as well keeps a store whole whose meta was restored from somewhere older.
+      const last = [...outbox.getKeys({ reverse: true, limit: 1 })][0] ?? 0;
+      const next = Math.max(meta.get('incarnation') ?? 0, Stamps.incarnationOf(last)) + 1;
+      meta.put('incarnation', next);
+      return next;
+    });
+    const memory = new SharedArrayBuffer(WORDS * 8 + 8);
+    const words = new BigInt64Array(memory, 0, WORDS);
+    words[NEXT] = BigInt(incarnation) * BigInt(SPAN);
+    words[INCARNATION] = BigInt(incarnation);
+    // Pages, not contents: reading a day's outbox to add its bytes up would take the start minutes.
+    const stats = outbox.getStats() as {
+      entryCount: number;
+      treeLeafPageCount: number;
+      overflowPages: number;
+      pageSize: number;
+    };
+    words[DEPTH] = BigInt(stats.entryCount);
+    words[BYTES] = BigInt((stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize);
+    void environment.release();
+    return new Stamps(memory);
+  }
+
+  static incarnationOf(stamp: number): number {
+    return Math.floor(stamp / SPAN);
+  }
+
+  /** Draws `count` stamps in a row; returns the first. */
+  draw(count: number): number {
+    const first = Number(Atomics.add(this.#words, NEXT, BigInt(count)));
+    assert(first + count < Number.MAX_SAFE_INTEGER, 'stamps stay exact numbers');
+    return first;
+  }
+
+  /** Facts and bytes that came into the outbox or, with negative numbers, left it. */
+  outboxGrew(facts: number, bytes: number): void {
+    Atomics.add(this.#words, DEPTH, BigInt(facts));
+    Atomics.add(this.#words, BYTES, BigInt(bytes));
+  }
+
+  get outboxDepth(): number {
+    return Math.max(0, Number(Atomics.load(this.#words, DEPTH)));
+  }
+
+  /** About: estimated from pages at start, counted from then on. */
+  get outboxBytes(): number {
+    return this.outboxDepth === 0 ? 0 : Math.max(0, Number(Atomics.load(this.#words, BYTES)));
+  }
+
+  /** Why writes are refused; null when they are not. */
+  refusing(): StoreErrorCode | null {
+    const refusal = REFUSALS[Atomics.load(this.#refusal, 0)] ?? null;
+    if (refusal !== null) return refusal;
+    return this.outboxBytes > LIMITS.outboxBytesMax ? 'outbox-full' : null;
+  }
+
+  /** Said by whoever watches the disk. A broken store stays broken. */
+  setDiskFull(full: boolean): void {
+    Atomics.compareExchange(this.#refusal, 0, full ? 0 : DISK_FULL, full ? DISK_FULL : 0);
+  }
+
+  setBroken(): void {
+    Atomics.store(this.#refusal, 0, BROKEN);
+  }
+}
+
+/** The database of facts: key is the stamp, value the fact as JSON. */
+export function openOutbox(environment: Environment): Database<string, number> {
+  return environment.database<string, number>('outbox', { encoding: 'string' });
+}
