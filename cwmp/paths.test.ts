@@ -5,7 +5,7 @@ import {
   instanceBelow,
   isInstance,
   isPartialPath,
-  isWithin,
+  isRooted,
   joinPath,
   lastPart,
   matchesPath,
@@ -45,7 +45,6 @@ test('parent and last part put together again are the path', () => {
       expect(splitPath(path)).toEqual(parts);
       expect(joinPath(parentPath(path), lastPart(path)) + (object ? '.' : '')).toBe(path);
       expect(isPartialPath(path)).toBe(object);
-      expect(isWithin(parentPath(path), path)).toBe(true);
       expect(matchesPath(path, path)).toBe(true);
       expect(pathProblem(path)).toBeNull();
     }),
@@ -111,4 +110,11 @@ test.each([
   [`Device.${'a'.repeat(250)}`, 'longer than 256'],
 ])('%j is not sent: %s', (path, why) => {
   expect(pathProblem(path)).toContain(why);
+});
+
+test('only the two root objects begin a path', () => {
+  expect(['Device.A', 'InternetGatewayDevice.', 'wifi.2g.ssid', 'Devices.A', ''].filter(isRooted)).toEqual([
+    'Device.A',
+    'InternetGatewayDevice.',
+  ]);
 });

@@ -55,11 +55,6 @@ export function joinPath(object: string, name: string): string {
   return object === '' || object.endsWith('.') ? object + name : `${object}.${name}`;
 }
 
-/** True when `path` is `object` itself or anything below it; '' contains everything. `object` is a partial path. */
-export function isWithin(object: string, path: string): boolean {
-  return path.startsWith(object);
-}
-
 const INSTANCE = /^(?:[1-9]\d*|\[.+\])$/;
 
 /** True for an instance number or an alias in brackets. */
