@@ -3,11 +3,10 @@
 
 import { REDACTED } from '../base/secret-box.ts';
 import type { ActionResult } from '../bus/messages.ts';
+import { isSecretLeaf } from '../profiles/resolve.ts';
 
 export type IsSecret = (path: string) => boolean;
 
-/** Argument names of RPCs that are secrets by themselves: Download and Upload carry Username and Password (A.3.2.8). */
-const SECRET_ARGUMENT = /pass(word|phrase)|secret|presharedkey/i;
 /** User and password in front of a host. */
 const URL_LOGIN = /^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/i;
 
@@ -24,8 +23,7 @@ export function redact(value: unknown, isSecret: IsSecret): unknown {
   const copy: Record<string, unknown> = {};
   for (const [key, member] of Object.entries(value)) {
     const holdsSecret =
-      (secretValue && /^value$/i.test(key)) ||
-      (typeof member !== 'object' && (SECRET_ARGUMENT.test(key) || isSecret(key)));
+      (secretValue && /^value$/i.test(key)) || (typeof member !== 'object' && (isSecretLeaf(key) || isSecret(key)));
     copy[key] = holdsSecret && member !== null && member !== '' ? REDACTED : redact(member, isSecret);
   }
   return copy;

@@ -1,7 +1,6 @@
 // How each kind of action is drafted: arguments for the edge, RPCs, diff, impact, risk, expected result, recovery. Pure; one function a
 // kind, in the order of the contract. The edge's tasks (edge/tasks/) execute what is drafted here.
 
-import { LIMITS } from '../../base/limits.ts';
 import type { ActionKind } from '../../bus/messages.ts';
 import { joinPath, pathProblem } from '../../cwmp/paths.ts';
 import { cpeMethod } from '../../cwmp/rpc-table.ts';
@@ -11,6 +10,8 @@ import type { ResolvedName } from '../registry/profile-book.ts';
 import type { Draft, DraftContext, PlanRefusal } from './plan.ts';
 import type { ActionRequest, ActionRequestOf } from './request.ts';
 
+/** A parameter that is to be set, and to what. */
+type Value = ResolvedName & { value: string };
 type Drafter<K extends ActionKind> = (context: DraftContext, request: ActionRequestOf<K>) => Draft | PlanRefusal;
 
 const NOTHING_TO_RECOVER = {
@@ -42,9 +43,9 @@ function reading(args: Record<string, unknown>, rpcs: Draft['rpcs'], expected: s
 const get: Drafter<'get'> = (context, { names }) => {
   const paths: string[] = [];
   for (const name of names) {
-    const resolved = resolvePath(context, name);
+    const resolved = context.resolve(name);
     if (resolved.type === 'refused') return resolved;
-    if (!paths.includes(resolved.name.path)) paths.push(resolved.name.path);
+    if (!paths.includes(resolved.path)) paths.push(resolved.path);
   }
   const size = batchSize(context, 'getBatchNames');
   const rpcs = batches(paths, size).map((ParameterNames) => ({
@@ -55,24 +56,24 @@ const get: Drafter<'get'> = (context, { names }) => {
 };
 
 const set: Drafter<'set'> = (context, { values }) => {
-  const wanted: (ResolvedName & { value: string })[] = [];
+  const wanted: Value[] = [];
   for (const [name, given] of Object.entries(values)) {
     const resolved = resolveLeaf(context, name, given);
     if (resolved.type === 'refused') return resolved;
-    const double = wanted.find((other) => other.path === resolved.name.path);
+    const double = wanted.find((other) => other.path === resolved.path);
     if (double)
       return refuse(
         'bad-action',
         `${name} and ${double.canonical ?? double.path} are the same parameter; name it once.`,
       );
-    wanted.push({ ...resolved.name, value: resolved.value });
+    wanted.push(resolved);
   }
   const paths = wanted.map(({ path }) => path);
-  const typed = wanted.map(({ path, value, type, secret }) => ({ name: path, value, type, secret }));
-  const list = wanted.map(({ path, value, type, secret }) => ({
+  const typed = wanted.map(({ path, value, valueType, secret }) => ({ name: path, value, type: valueType, secret }));
+  const list = wanted.map(({ path, value, valueType, secret }) => ({
     Name: path,
     Value: secret ? '••••' : value,
-    Type: type || 'xsd:string',
+    Type: valueType || 'xsd:string',
   }));
   const rpcs: Draft['rpcs'] = [
     {
@@ -105,9 +106,9 @@ const set: Drafter<'set'> = (context, { values }) => {
 const refresh: Drafter<'refresh'> = (context, { name }) => {
   let path = '';
   if (name !== undefined) {
-    const resolved = resolvePath(context, name);
+    const resolved = context.resolve(name);
     if (resolved.type === 'refused') return resolved;
-    path = resolved.name.path;
+    path = resolved.path;
   }
   const shown = path === '' ? context.device.root : path;
   const rpcs: Draft['rpcs'] = [
@@ -128,7 +129,7 @@ const refresh: Drafter<'refresh'> = (context, { name }) => {
 const add: Drafter<'add'> = (context, { name, values = {} }) => {
   const resolved = resolveObject(context, name);
   if (resolved.type === 'refused') return resolved;
-  const object = resolved.name.path;
+  const object = resolved.path;
   const typed: { name: string; value: string; type: string; secret: boolean }[] = [];
   for (const [relative, given] of Object.entries(values)) {
     const problem = relative.endsWith('.') ? 'is an object and has no value' : pathProblem(relative);
@@ -178,7 +179,7 @@ const add: Drafter<'add'> = (context, { name, values = {} }) => {
 const del: Drafter<'delete'> = (context, { name }) => {
   const resolved = resolveObject(context, name);
   if (resolved.type === 'refused') return resolved;
-  const object = resolved.name.path;
+  const object = resolved.path;
   return {
     args: { objectName: object },
     rpcs: [
@@ -403,42 +404,29 @@ export const DRAFTERS: { readonly [K in ActionRequest['kind']]: Drafter<K> } = {
 
 // ── What several kinds share ─────────────────────────────────────────────────────────────────────────────────────────────
 
-type Resolved = { type: 'ok'; name: ResolvedName } | PlanRefusal;
-
-function resolvePath(context: DraftContext, name: string): Resolved {
+function resolveObject(context: DraftContext, name: string): ResolvedName | PlanRefusal {
   const resolved = context.resolve(name);
-  if (resolved.type === 'refused') return resolved;
-  const problem = pathProblem(resolved.name.path);
-  return problem === null ? resolved : refuse('bad-action', `${name} ${problem}.`);
-}
-
-function resolveObject(context: DraftContext, name: string): Resolved {
-  const resolved = resolvePath(context, name);
-  if (resolved.type === 'refused' || resolved.name.path.endsWith('.')) return resolved;
+  if (resolved.type === 'refused' || resolved.path.endsWith('.')) return resolved;
   return refuse('bad-action', `${name} is not an object: object names end with a dot.`);
 }
 
 /** A parameter that is to get `given`: not an object, not read-only, and of a type the value fits. */
-function resolveLeaf(
-  context: DraftContext,
-  name: string,
-  given: string | number | boolean,
-): { type: 'ok'; name: ResolvedName; value: string } | PlanRefusal {
-  const resolved = resolvePath(context, name);
+function resolveLeaf(context: DraftContext, name: string, given: string | number | boolean): Value | PlanRefusal {
+  const resolved = context.resolve(name);
   if (resolved.type === 'refused') return resolved;
-  const { path } = resolved.name;
-  if (path.endsWith('.')) return refuse('bad-action', `${name} is an object and has no value.`);
-  const profile = context.book.get(context.device.profileId);
+  const { path } = resolved;
   const known = context.known.get(path);
-  // Some devices call writable parameters read-only (FIELD 24); their profile says so.
-  if (known?.writable === false && profile?.quirks.ignoreWritable !== true) {
-    return refuse('read-only', `The device says that ${name} is read-only.`);
+  if (path.endsWith('.')) return refuse('bad-action', `${name} is an object and has no value.`);
+  // What the device says counts before the profile; some devices call writable parameters read-only (FIELD 24), their profile says so.
+  const writable = known?.writable ?? resolved.writable;
+  if (writable === false && !context.book.get(context.device.profileId).quirks.ignoreWritable) {
+    return refuse('read-only', `${name} is read-only on this device.`);
   }
-  const type = known?.type || resolved.name.type;
+  const type = known?.type || resolved.valueType;
   const value = String(given);
   const checked = canonicalValue(type, value);
   if (checked.type === 'bad') return refuse('bad-value', `The value of ${name} ${checked.why} (${type}).`);
-  return { type: 'ok', name: { ...resolved.name, type }, value };
+  return { ...resolved, valueType: type, value };
 }
 
 function difference(
@@ -461,7 +449,7 @@ function difference(
 /** Sets back what is known now. The device is read again before it is written, so later values are in evidence too. */
 function setRecovery(context: DraftContext, wanted: ResolvedName[]): Draft['recovery'] {
   const values: { name: string; value: string; type: string; secret: boolean }[] = [];
-  for (const { path, type, secret } of wanted) {
+  for (const { path, valueType, secret } of wanted) {
     const before = context.known.get(path);
     const value = before?.sealed ? context.unseal(path, before.sealed) : before?.value;
     if (value === null || value === undefined) {
@@ -471,7 +459,7 @@ function setRecovery(context: DraftContext, wanted: ResolvedName[]): Draft['reco
     // Devices that hide secrets answer '' (FIELD 27): writing that back would blank the secret.
     if (secret && value === '')
       return { possible: false, text: `The device hides the value of ${path}.`, inverse: null };
-    values.push({ name: path, value, type, secret });
+    values.push({ name: path, value, type: valueType, secret });
   }
   return {
     possible: true,
@@ -498,7 +486,7 @@ function writeImpact(paths: string[], least: 'low' | 'medium' = 'low'): Pick<Dra
 }
 
 function batchSize({ book, device }: DraftContext, quirk: 'getBatchNames' | 'setBatchValues'): number {
-  return book.get(device.profileId)?.quirks[quirk] ?? LIMITS[quirk];
+  return book.get(device.profileId).quirks[quirk];
 }
 
 function batches<T>(items: T[], size: number): T[][] {

@@ -83,7 +83,7 @@ export interface Planned {
 /** What drafting may ask. */
 export interface DraftContext extends PlanInput {
   /** A name as the operator wrote it, understood; or a refusal with the nearest names. */
-  resolve(name: string): { type: 'ok'; name: ResolvedName } | PlanRefusal;
+  resolve(name: string): ResolvedName | PlanRefusal;
 }
 
 /** Plans one action. Refusals are for the caller and say what to do. */
@@ -147,18 +147,16 @@ export function pathsOfInterest(request: ActionRequest, device: PlanDevice, book
   }
 }
 
-function resolveName(
-  { device, book, known }: PlanInput,
-  name: string,
-): { type: 'ok'; name: ResolvedName } | PlanRefusal {
+function resolveName({ device, book, known }: PlanInput, name: string): ResolvedName | PlanRefusal {
   const resolution = book.resolve(device.profileId, name, (path) => known.has(path));
+  if (resolution.type === 'bad-path') return { type: 'refused', code: 'bad-action', message: `${short(name)} ${resolution.why}.` };
   if (resolution.type === 'unknown') {
     const offer = resolution.nearest.length > 0 ? ` Nearest names: ${resolution.nearest.join(', ')}.` : '';
     const why = device.profileId === '' ? ' It has not informed yet, so only full paths can be used.' : '';
     const message = `${short(name)} is not a name on this device.${why}${offer} Paths start with Device. or InternetGatewayDevice.`;
     return { type: 'refused', code: 'unknown-name', message };
   }
-  if (device.root !== '' && !resolution.name.path.startsWith(device.root)) {
+  if (device.root !== '' && !resolution.path.startsWith(device.root)) {
     const message = `${short(name)} is not in this device's data model: its paths start with ${device.root}`;
     return { type: 'refused', code: 'unknown-name', message };
   }

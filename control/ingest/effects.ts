@@ -1,7 +1,7 @@
 // What a batch of facts amounts to, in memory: each fact folds into it in order, then flush.ts writes it with a handful of statements.
 // Later facts of the batch win over earlier ones, so the order within a batch is kept although the statements are few.
 
-import type { ActionResult, CpeFacts, FactBody } from '../../bus/messages.ts';
+import type { CpeFacts, FactBody } from '../../bus/messages.ts';
 import { isPartialPath, parentPath } from '../../cwmp/paths.ts';
 import type { NewEvent } from '../evidence/record.ts';
 import type { IsSecret } from '../redaction.ts';
@@ -44,7 +44,7 @@ export interface DeviceEffect {
 
 export type ActionEffect =
   | { type: 'progress'; at: number; edgeId: string; body: FactBody<'progress'> }
-  | { type: 'result'; at: number; edgeId: string; body: FactBody<'result'> & { result: ActionResult } };
+  | { type: 'result'; at: number; edgeId: string; body: FactBody<'result'> };
 
 export interface UploadEffect {
   at: number;

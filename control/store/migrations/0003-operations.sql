@@ -36,6 +36,7 @@ create table file (
   created_by text,
   created_at timestamptz not null
 );
+create index file_age on file (created_at desc, id desc);
 
 create table setting (
   name  text primary key,

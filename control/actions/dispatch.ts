@@ -1,0 +1,247 @@
+// Hands ready actions and device settings to the edges, in batches, settings first. An action is claimed before it is published and
+// marked sent when the edge has it durably; a claim that was never confirmed is tried again after its lease, under the same generation,
+// which the edge takes for the same work. An edge that does not answer holds up only itself.
+
+import { LIMITS } from '../../base/limits.ts';
+import {
+  type Decision,
+  type DecisionBody,
+  type DecisionType,
+  type DeviceSettings,
+  MESSAGE_VERSION,
+} from '../../bus/messages.ts';
+import { decisionsFor } from '../../bus/subjects.ts';
+import type { BusMessage, BusTransport } from '../../bus/transport.ts';
+import type { ControlContext } from '../context.ts';
+import { type NewEvidence, record } from '../evidence/record.ts';
+import { sealedCredential } from '../registry/credentials.ts';
+import { sealContext } from './insert.ts';
+
+interface Edge {
+  edgeId: string;
+  pop: string;
+}
+interface ClaimedRow {
+  id: string;
+  device_id: string;
+  kind: DecisionBody<'work'>['kind'];
+  generation: number;
+  priority: number;
+  command_key: string;
+  wake: boolean;
+  sealed_args: string;
+  created_at: Date;
+  expires_at: Date;
+  edge_id: string;
+  pop: string;
+}
+interface CredentialRow {
+  device_id: string;
+  sealed: string;
+  changed_at: Date;
+  edge_id: string | null;
+  pop: string | null;
+}
+
+export type HandOver = { type: 'ok' } | { type: 'away'; why: string };
+
+export class Dispatcher {
+  readonly #context: ControlContext;
+  readonly #transport: BusTransport;
+  /** Edges that did not answer, and until when nothing is claimed for them. */
+  readonly #awayUntil = new Map<string, number>();
+
+  constructor(context: ControlContext, transport: BusTransport) {
+    this.#context = context;
+    this.#transport = transport;
+  }
+
+  /** One pass over everything that waits to be handed over. Returns what it did, in words. */
+  async pass(): Promise<string> {
+    const greeted = await this.#greetEdges();
+    const settings = await this.#sendSettings();
+    let actions = 0;
+    for (;;) {
+      const sent = await this.#sendActions();
+      actions += sent;
+      if (sent < LIMITS.dispatchBatchMax) break;
+    }
+    return `${actions} actions and ${settings + greeted} settings handed over`;
+  }
+
+  /** Sends one decision to one edge now, apart from the passes. */
+  async send<T extends DecisionType>(edge: Edge, id: string, type: T, body: DecisionBody<T>): Promise<HandOver> {
+    return await this.#publish(edge, [message(id, type, body)]);
+  }
+
+  /** Claims ready actions, publishes them per edge and marks what arrived. Returns how many were claimed. */
+  async #sendActions(): Promise<number> {
+    const { sql, box, live, clock } = this.#context;
+    const now = new Date(clock.now());
+    const lease = new Date(clock.now() - LIMITS.dispatchLeaseMs);
+    const claimed = await sql.begin(async (tx) => {
+      const rows = await tx<ClaimedRow[]>`
+        with due as (
+          select a.id, d.edge_id, d.pop from action a join device d on d.id = a.device_id
+          where a.state = 'ready' and a.sent_at is null and a.cancel_asked_at is null and a.expires_at > ${now}
+            and (a.claimed_at is null or a.claimed_at < ${lease})
+            and d.edge_id is not null and d.edge_id <> all(${this.#away()})
+          order by a.priority desc, a.id limit ${LIMITS.dispatchBatchMax} for update of a skip locked)
+        update action a set claimed_at = ${now} from due where a.id = due.id
+        returning a.id, a.device_id, a.kind, a.generation, a.priority, a.command_key, a.wake, a.sealed_args, a.created_at, a.expires_at,
+          due.edge_id, due.pop`;
+      // Written before the edge can have it, so that evidence never shows a run before the order to run.
+      const evidence: NewEvidence[] = rows.map((row) => ({
+        actionId: row.id,
+        at: now.getTime(),
+        kind: 'sent',
+        body: { edgeId: row.edge_id, pop: row.pop, generation: row.generation, commandKey: row.command_key },
+      }));
+      return { rows, seq: await record(tx, [], evidence) };
+    });
+    live.committed(claimed.seq);
+
+    await forEachEdge(claimed.rows, async (edge, rows) => {
+      const messages = rows.flatMap((row) => {
+        const args = JSON.parse(box.open(row.sealed_args, sealContext(row.id, 'args')));
+        const { kind, generation, priority } = row;
+        const times = { createdAt: row.created_at.getTime(), expiresAt: row.expires_at.getTime() };
+        const work = {
+          actionId: row.id,
+          cpeId: row.device_id,
+          kind,
+          args,
+          generation,
+          priority,
+          commandKey: row.command_key,
+          ...times,
+        };
+        const id = `work:${row.id}:${generation}`;
+        const wake = message(`wake:${row.id}:${generation}`, 'wake', { cpeId: row.device_id, why: `action ${row.id}` });
+        return row.wake ? [message(id, 'work', work), wake] : [message(id, 'work', work)];
+      });
+      const outcome = await this.#publish(edge, messages);
+      if (outcome.type === 'away') return;
+      await sql`
+        update action set sent_at = ${now}, sent_to = ${edge.edgeId},
+          why = case when state = 'ready' then ${`With edge ${edge.edgeId}: waits for the device.`} else why end
+        where id = any(${rows.map(({ id }) => id)}) and claimed_at = ${now}`;
+    });
+    return claimed.rows.length;
+  }
+
+  /** Settings that changed: to the device's edge, or to every edge while the device has none. */
+  async #sendSettings(): Promise<number> {
+    const { sql } = this.#context;
+    const rows = await sql<CredentialRow[]>`
+      select c.device_id, c.sealed, c.changed_at, d.edge_id, d.pop from device_credential c join device d on d.id = c.device_id
+      where c.sent_at is null and (d.edge_id is null or d.edge_id <> all(${this.#away()}))
+      order by c.device_id limit ${LIMITS.dispatchBatchMax}`;
+    const homeless = rows.filter((row) => row.edge_id === null);
+    const everywhere = homeless.length === 0 ? [] : await sql<Edge[]>`select edge_id as "edgeId", pop from edge`;
+    // Nobody to tell yet: the first hello of an edge brings all of them.
+    const housed = rows.filter((row) => row.edge_id !== null);
+    let sent = 0;
+    const mark = async (done: CredentialRow[]): Promise<void> => {
+      sent += done.length;
+      for (const { device_id, changed_at } of done) {
+        await sql`update device_credential set sent_at = now() where device_id = ${device_id} and changed_at = ${changed_at}`;
+      }
+    };
+    await forEachEdge(housed, async (edge, own) => {
+      const outcome = await this.#publish(
+        edge,
+        own.map((row) => this.#settingsMessage(row)),
+      );
+      if (outcome.type === 'ok') await mark(own);
+    });
+    if (everywhere.length > 0) {
+      const messages = homeless.map((row) => this.#settingsMessage(row));
+      const outcomes = await Promise.all(everywhere.map((edge) => this.#publish(edge, messages)));
+      if (outcomes.every(({ type }) => type === 'ok')) await mark(homeless);
+    }
+    return sent;
+  }
+
+  /** After an edge said hello it is told all settings of its devices, and of those that no edge has seen. */
+  async #greetEdges(): Promise<number> {
+    const { sql } = this.#context;
+    const edges = await sql<(Edge & { started_at: Date })[]>`
+      select edge_id as "edgeId", pop, started_at from edge
+      where greeted_at is null and started_at is not null and edge_id <> all(${this.#away()})`;
+    let sent = 0;
+    for (const edge of edges) {
+      let after = '';
+      for (;;) {
+        const rows = await sql<CredentialRow[]>`
+          select c.device_id, c.sealed, c.changed_at, d.edge_id, d.pop from device_credential c join device d on d.id = c.device_id
+          where c.device_id > ${after} and (d.edge_id = ${edge.edgeId} or d.edge_id is null)
+          order by c.device_id limit ${LIMITS.dispatchBatchMax}`;
+        const messages = rows.map((row) => this.#settingsMessage(row));
+        if (messages.length > 0 && (await this.#publish(edge, messages)).type === 'away') break;
+        sent += rows.length;
+        if (rows.length < LIMITS.dispatchBatchMax) {
+          await sql`update edge set greeted_at = now() where edge_id = ${edge.edgeId} and started_at = ${edge.started_at}`;
+          break;
+        }
+        after = rows.at(-1)!.device_id;
+      }
+    }
+    return sent;
+  }
+
+  #settingsMessage({ device_id, sealed, changed_at }: CredentialRow): BusMessage {
+    const settings = JSON.parse(this.#context.box.open(sealed, sealedCredential(device_id))) as DeviceSettings;
+    return message(`device:${device_id}:${changed_at.getTime()}`, 'device', { cpeId: device_id, settings });
+  }
+
+  /** Publishes with a bound on the wait; what arrives after it is confirmed by the next try, which the edge knows as the same. */
+  async #publish({ pop, edgeId }: Edge, messages: BusMessage[]): Promise<HandOver> {
+    const { clock, log, metrics } = this.#context;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, fail) => {
+      timer = setTimeout(() => fail(new Error(`no answer within ${LIMITS.dispatchWaitMs} ms`)), LIMITS.dispatchWaitMs);
+    });
+    try {
+      await Promise.race([this.#transport.publish(decisionsFor(pop, edgeId), messages), late]);
+      this.#awayUntil.delete(edgeId);
+      metrics.handovers.inc({ outcome: 'ok' });
+      return { type: 'ok' };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#awayUntil.set(edgeId, clock.now() + LIMITS.dispatchLeaseMs);
+      metrics.handovers.inc({ outcome: 'away' });
+      log.info(
+        { edgeId, pop, why, messages: messages.length },
+        'an edge does not take decisions; they are tried again',
+      );
+      return { type: 'away', why };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #away(): string[] {
+    const now = this.#context.clock.now();
+    for (const [edgeId, until] of this.#awayUntil) if (until <= now) this.#awayUntil.delete(edgeId);
+    return [...this.#awayUntil.keys()];
+  }
+}
+
+function message<T extends DecisionType>(id: string, type: T, body: DecisionBody<T>): BusMessage {
+  return { id, payload: { v: MESSAGE_VERSION, type, body } as Decision };
+}
+
+async function forEachEdge<R extends { edge_id: string | null; pop: string | null }>(
+  rows: R[],
+  send: (edge: Edge, rows: R[]) => Promise<void>,
+): Promise<void> {
+  const byEdge = new Map<string, { edge: Edge; rows: R[] }>();
+  for (const row of rows) {
+    const key = `${row.pop} ${row.edge_id}`;
+    const entry = byEdge.get(key) ?? { edge: { edgeId: row.edge_id!, pop: row.pop! }, rows: [] };
+    entry.rows.push(row);
+    byEdge.set(key, entry);
+  }
+  await Promise.all([...byEdge.values()].map(({ edge, rows: own }) => send(edge, own)));
+}

@@ -1,0 +1,178 @@
+// Applies what edges report of actions: progress and results move them on, through the guarded transition, with evidence. What comes for
+// an unknown action, another generation or one that ended otherwise is recorded and changes nothing.
+
+import type { ActionResult } from '../../bus/messages.ts';
+import type { ControlContext } from '../context.ts';
+import type { NewEvent, NewEvidence } from '../evidence/record.ts';
+import type { ActionEffect } from '../ingest/effects.ts';
+import { type IsSecret, redactResult } from '../redaction.ts';
+import type { ActionState } from '../services.ts';
+import { jsonText, type Sql } from '../store/postgres.ts';
+import { mayFollow, stateOf, transition } from './states.ts';
+
+interface ActionRow {
+  id: string;
+  device_id: string;
+  kind: string;
+  state: ActionState;
+  outcome: string | null;
+  why: string;
+  generation: number;
+  created_at: Date;
+  started_at: Date | null;
+  ended_at: Date | null;
+}
+
+export interface Applied {
+  events: NewEvent[];
+  evidence: NewEvidence[];
+}
+
+/** Applies effects in their order. The caller appends what is returned at the end of its transaction. */
+export async function applyActionEffects(
+  tx: Sql,
+  context: ControlContext,
+  effects: ActionEffect[],
+  isSecretOf: (deviceId: string) => IsSecret,
+): Promise<Applied> {
+  const applied: Applied = { events: [], evidence: [] };
+  if (effects.length === 0) return applied;
+  const ids = [...new Set(effects.map(({ body }) => body.actionId))];
+  const rows = await tx<ActionRow[]>`
+    select id, device_id, kind, state, outcome, why, generation, created_at, started_at, ended_at
+    from action where id = any(${ids}) order by id for no key update`;
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const changed = new Set<ActionRow>();
+  const results: { action_id: string; generation: number; result: ActionResult; at: Date }[] = [];
+
+  for (const effect of effects) {
+    const { body, at } = effect;
+    const row = byId.get(body.actionId);
+    const misfit = misfitOf(row, effect);
+    if (effect.type === 'progress') {
+      if (row && misfit === null && applyProgress(row, effect, applied)) changed.add(row);
+      continue;
+    }
+    const result = redactResult(effect.body.result, isSecretOf(body.cpeId));
+    if (!row || misfit !== null) {
+      const why = misfit ?? 'unknown action';
+      const { outcome, startedAt, endedAt } = result;
+      applied.evidence.push({
+        actionId: body.actionId,
+        at,
+        kind: 'late-result',
+        body: { why, generation: body.generation, edgeId: effect.edgeId, result },
+      });
+      const summary = `A result (${outcome}) came that changes nothing: ${why}`;
+      const details = { outcome, startedAt, endedAt, generation: body.generation };
+      applied.events.push({
+        deviceId: body.cpeId,
+        actionId: body.actionId,
+        at,
+        kind: 'action.late-result',
+        summary,
+        body: details,
+      });
+      continue;
+    }
+    applyResult(row, result, effect.edgeId, at, applied);
+    changed.add(row);
+    results.push({ action_id: row.id, generation: row.generation, result, at: new Date(at) });
+    context.metrics.actionsEnded.inc({ kind: row.kind, outcome: result.outcome });
+    context.metrics.actionSeconds.observe({ kind: row.kind }, Math.max(0, at - row.created_at.getTime()) / 1000);
+  }
+
+  if (results.length > 0) {
+    await tx`
+      insert into action_result (action_id, generation, result, at)
+      select r.action_id, r.generation, r.result, r.at
+      from jsonb_to_recordset(${jsonText(results)}::text::jsonb) as r(action_id text, generation int, result jsonb, at timestamptz)
+      on conflict (action_id, generation) do update set result = excluded.result, at = excluded.at`;
+  }
+  if (changed.size > 0) {
+    await tx`
+      update action a set state = r.state, outcome = r.outcome, why = r.why, started_at = r.started_at, ended_at = r.ended_at,
+        claimed_at = coalesce(a.claimed_at, a.created_at), sent_at = coalesce(a.sent_at, a.created_at)
+      from jsonb_to_recordset(${jsonText([...changed])}::text::jsonb)
+        as r(id text, state text, outcome text, why text, started_at timestamptz, ended_at timestamptz)
+      where a.id = r.id`;
+  }
+  return applied;
+}
+
+/** Why an effect must not be applied to its row, or null. */
+function misfitOf(row: ActionRow | undefined, { type, body }: ActionEffect): string | null {
+  if (!row) return 'unknown action';
+  if (row.device_id !== body.cpeId) return `the action belongs to ${row.device_id}`;
+  if (body.generation !== row.generation) return `generation ${body.generation}, the action is at ${row.generation}`;
+  if (type === 'result' && !mayFollow(row.state, stateOf(body.result.outcome)))
+    return `the action is ${row.state} already`;
+  return null;
+}
+
+/** Returns whether the row changed. Progress that arrives after the end says nothing new. */
+function applyProgress(
+  row: ActionRow,
+  { at, body, edgeId }: ActionEffect & { type: 'progress' },
+  { events, evidence }: Applied,
+): boolean {
+  const to: ActionState = body.state === 'verifying' ? 'verifying' : 'running';
+  if (row.state !== to && !mayFollow(row.state, to)) return false;
+  if (row.state === to && row.why === body.why) return false;
+  if (row.state !== to) row.state = transition(row.id, row.state, to);
+  row.why = body.why;
+  if (row.started_at === null) {
+    row.started_at = new Date(at);
+    evidence.push({
+      actionId: row.id,
+      at,
+      kind: 'running',
+      body: { edgeId, generation: body.generation, why: body.why },
+    });
+  }
+  events.push({
+    deviceId: row.device_id,
+    actionId: row.id,
+    at,
+    kind: `action.${to}`,
+    summary: body.why,
+    body: { kind: row.kind, phase: body.state },
+  });
+  return true;
+}
+
+function applyResult(
+  row: ActionRow,
+  result: ActionResult,
+  edgeId: string,
+  at: number,
+  { events, evidence }: Applied,
+): void {
+  row.state = transition(row.id, row.state, stateOf(result.outcome));
+  row.outcome = result.outcome;
+  row.why = result.why;
+  row.started_at ??= new Date(result.startedAt);
+  row.ended_at = new Date(result.endedAt);
+  const { rpcs, ...rest } = result;
+  for (const rpc of rpcs) evidence.push({ actionId: row.id, at: rpc.at, kind: 'rpc', body: { ...rpc } });
+  evidence.push({
+    actionId: row.id,
+    at,
+    kind: 'result',
+    body: { edgeId, generation: row.generation, ...rest, rpcCount: rpcs.length },
+  });
+  const body = {
+    kind: row.kind,
+    outcome: result.outcome,
+    fault: result.fault ?? null,
+    items: result.items.slice(0, 50),
+  };
+  events.push({
+    deviceId: row.device_id,
+    actionId: row.id,
+    at,
+    kind: `action.${row.state}`,
+    summary: result.why,
+    body,
+  });
+}

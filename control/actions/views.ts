@@ -1,0 +1,115 @@
+// Actions as callers see them: lists by keyset, and one with everything that belongs to it.
+
+import { Refused } from '../../base/errors.ts';
+import type { ActionKind, ActionResult, Outcome } from '../../bus/messages.ts';
+import { keyOf, pageOf, rowsOf } from '../registry/cursor.ts';
+import type { ActionDetail, ActionQuery, ActionState, ActionView, Page, PlanView } from '../services.ts';
+import { iso, isoOrNull, type Sql } from '../store/postgres.ts';
+
+interface ActionRow {
+  id: string;
+  kind: ActionKind;
+  state: ActionState;
+  outcome: Outcome | null;
+  why: string;
+  owner_kind: ActionView['owner']['kind'];
+  owner_name: string;
+  owner_role: string;
+  reason: string | null;
+  reference: string | null;
+  device_id: string;
+  external_id: string | null;
+  customer: string | null;
+  site: string | null;
+  request: Record<string, unknown>;
+  generation: number;
+  priority: number;
+  command_key: string;
+  wake: boolean;
+  created_at: Date;
+  expires_at: Date;
+  started_at: Date | null;
+  ended_at: Date | null;
+}
+
+export async function listActions(sql: Sql, query: ActionQuery): Promise<Page<ActionView>> {
+  const limit = rowsOf(query.limit);
+  const before = keyOf(query.cursor, /^[0-9A-Z]{26}$/);
+  const { deviceId = null, kind = null, state = null, reference = null } = query;
+  // Ids rise with time, so their order is newest first without a sort.
+  const rows = await sql<ActionRow[]>`
+    select * from action
+    where ${before === null ? sql`true` : sql`id < ${before}`}
+      and ${deviceId === null ? sql`true` : sql`device_id = ${deviceId}`}
+      and ${kind === null ? sql`true` : sql`kind = ${kind}`}
+      and ${state === null ? sql`true` : sql`state = ${state}`}
+      and ${reference === null ? sql`true` : sql`reference = ${reference}`}
+    order by id desc limit ${limit + 1}`;
+  return pageOf(rows, limit, view, (row) => row.id);
+}
+
+/** Throws Refused 404 'unknown-action'. */
+export async function readAction(sql: Sql, id: string): Promise<ActionDetail> {
+  const [row] = await sql<
+    (ActionRow & {
+      plan: PlanView;
+      possible: boolean;
+      recovery_text: string;
+      recovery_state: ActionDetail['recovery']['state'];
+      result: ActionResult | null;
+    })[]
+  >`
+    select a.*, p.plan, r.possible, r.text as recovery_text, r.state as recovery_state, s.result
+    from action a join action_plan p on p.action_id = a.id join action_recovery r on r.action_id = a.id
+    left join action_result s on s.action_id = a.id and s.generation = a.generation
+    where a.id = ${id}`;
+  if (!row) throw new Refused(404, 'unknown-action', `There is no action ${id}. GET /actions lists them.`);
+  const [approvals, evidence] = await Promise.all([
+    sql<{ decision: 'auto' | 'approved' | 'rejected'; by_name: string; plan_hash: string; why: string; at: Date }[]>`
+      select decision, by_name, plan_hash, why, at from action_approval where action_id = ${id} order by seq`,
+    sql<{ seq: string; at: Date; kind: string; body: Record<string, unknown> }[]>`
+      select seq, at, kind, body from evidence where action_id = ${id} order by seq`,
+  ]);
+  return {
+    ...view(row),
+    plan: row.plan,
+    approvals: approvals.map(({ decision, by_name, plan_hash, why, at }) => ({
+      decision,
+      by: by_name,
+      planHash: plan_hash,
+      at: iso(at),
+      why,
+    })),
+    result: row.result,
+    recovery: { possible: row.possible, text: row.recovery_text, state: row.recovery_state },
+    evidence: evidence.map((entry) => ({ ...entry, at: iso(entry.at) })),
+  };
+}
+
+function view(row: ActionRow): ActionView {
+  const { id, kind, state, outcome, why, request, generation, priority, wake, customer, site } = row;
+  return {
+    id,
+    kind,
+    state,
+    outcome,
+    why,
+    owner: {
+      kind: row.owner_kind,
+      name: row.owner_name,
+      role: row.owner_role,
+      reason: row.reason,
+      reference: row.reference,
+    },
+    object: { connector: 'cwmp', ref: row.device_id, externalId: row.external_id, customer, site },
+    request,
+    generation,
+    priority,
+    commandKey: row.command_key,
+    wake,
+    createdAt: iso(row.created_at),
+    expiresAt: iso(row.expires_at),
+    startedAt: isoOrNull(row.started_at),
+    endedAt: isoOrNull(row.ended_at),
+  };
+}

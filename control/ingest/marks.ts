@@ -1,0 +1,97 @@
+// High-water marks: how far the facts of each writer of each edge have taken effect. They change in the transaction of the effects.
+
+import type { ControlContext } from '../context.ts';
+import type { Sql } from '../store/postgres.ts';
+
+interface Place {
+  edgeId: string;
+  lane: number;
+  sequence: number;
+}
+
+export class Marks {
+  readonly edgeId: string | null;
+  startedAtMs: number;
+  readonly #marks: Map<number, number>;
+  readonly changed = new Set<number>();
+
+  constructor(edgeId: string | null, startedAtMs: number, marks: Map<number, number>) {
+    this.edgeId = edgeId;
+    this.startedAtMs = startedAtMs;
+    this.#marks = marks;
+  }
+
+  /** Raises the mark to this place; false when it was reached before, so that the fact is a duplicate. */
+  raise({ lane, sequence }: Place): boolean {
+    if (sequence <= (this.#marks.get(lane) ?? -1)) return false;
+    this.#marks.set(lane, sequence);
+    this.changed.add(lane);
+    return true;
+  }
+
+  of(lane: number): number {
+    return this.#marks.get(lane) ?? -1;
+  }
+
+  clear(): void {
+    this.#marks.clear();
+  }
+}
+
+/** Reads and locks the marks of the edge a batch comes from, making the edge's row on first contact. */
+export async function readMarks(tx: Sql, subject: string, places: Place[], nowMs: number): Promise<Marks> {
+  const edgeId = places[0]?.edgeId;
+  if (edgeId === undefined) return new Marks(null, 0, new Map());
+  const pop = subject.split('.').at(-2)!;
+  const [edge] = await tx<{ started_at: Date | null }[]>`
+    insert into edge (edge_id, pop, last_fact_at) values (${edgeId}, ${pop}, ${new Date(nowMs)})
+    on conflict (edge_id) do update set pop = excluded.pop, last_fact_at = excluded.last_fact_at
+    returning started_at`;
+  const rows = await tx<
+    { lane: number; sequence: string }[]
+  >`select lane, sequence from ingest_mark where edge_id = ${edgeId}`;
+  return new Marks(
+    edgeId,
+    edge!.started_at?.getTime() ?? 0,
+    new Map(rows.map(({ lane, sequence }) => [lane, Number(sequence)])),
+  );
+}
+
+/**
+ * An edge that came up later than the one we knew, yet counts from below its mark, has lost its store: its numbers begin anew, and the
+ * work it held is gone. Without this its facts would be taken for duplicates for ever.
+ */
+export async function dropLostStore(
+  tx: Sql,
+  { log }: ControlContext,
+  marks: Marks,
+  hello: Place,
+  startedAtMs: number,
+): Promise<void> {
+  if (startedAtMs <= marks.startedAtMs || hello.sequence > marks.of(hello.lane)) return;
+  log.warn({ edgeId: hello.edgeId }, 'this edge has lost its store: its facts count anew and its work is sent again');
+  marks.clear();
+  await tx`delete from ingest_mark where edge_id = ${hello.edgeId}`;
+  // A new generation, because results of the old one could still arrive through another edge of the POP.
+  await tx`
+    update action set generation = generation + 1, claimed_at = null, sent_at = null, state = 'ready', why = 'Sent again: its edge lost its store.'
+    where sent_to = ${hello.edgeId} and ended_at is null and state = 'ready'`;
+}
+
+/** Writes the marks that were raised, and what edges said of themselves. */
+export async function advance(
+  tx: Sql,
+  marks: Marks,
+  hellos: { edgeId: string; body: { version: string; threads: number; startedAt: number } }[],
+): Promise<void> {
+  for (const lane of marks.changed) {
+    await tx`
+      insert into ingest_mark (edge_id, lane, sequence) values (${marks.edgeId}, ${lane}, ${marks.of(lane)})
+      on conflict (edge_id, lane) do update set sequence = excluded.sequence`;
+  }
+  for (const { edgeId, body } of hellos) {
+    await tx`
+      update edge set version = ${body.version}, threads = ${body.threads}, started_at = ${new Date(body.startedAt)}, greeted_at = null
+      where edge_id = ${edgeId}`;
+  }
+}

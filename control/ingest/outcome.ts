@@ -1,0 +1,14 @@
+// The facts `progress` and `result`: how actions go on the device. Kept in order here; actions/finish.ts applies them to their rows.
+
+import type { FactBody } from '../../bus/messages.ts';
+import type { Effects, Origin } from './effects.ts';
+
+export function foldProgress(effects: Effects, { at, edgeId }: Origin, body: FactBody<'progress'>): void {
+  effects.device(body.cpeId, at);
+  effects.actions.push({ type: 'progress', at, edgeId, body });
+}
+
+export function foldResult(effects: Effects, { at, edgeId }: Origin, body: FactBody<'result'>): void {
+  effects.device(body.cpeId, at);
+  effects.actions.push({ type: 'result', at, edgeId, body });
+}

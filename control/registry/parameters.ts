@@ -1,0 +1,122 @@
+// The stored tree of a device: pages by prefix for readers, and the batch upserts of the ingest.
+
+import { LIMITS } from '../../base/limits.ts';
+import { REDACTED } from '../../base/secret-box.ts';
+import { isPartialPath } from '../../cwmp/paths.ts';
+import type { ControlContext } from '../context.ts';
+import type { DeviceEffect } from '../ingest/effects.ts';
+import type { Page, PageQuery, ParameterView } from '../services.ts';
+import { isoOrNull, jsonText, type Sql } from '../store/postgres.ts';
+import { keyOf, pageOf, rowsOf } from './cursor.ts';
+
+interface ParameterRow {
+  path: string;
+  value: string | null;
+  sealed: string | null;
+  type: string;
+  writable: boolean | null;
+  notification: number | null;
+  read_at: Date | null;
+}
+
+/** What binds a sealed value to its parameter. */
+export const sealedParameter = (deviceId: string, path: string): string => `parameter:${deviceId}:${path}`;
+
+/** One page of a device's tree. The caller has checked that the device exists. */
+export async function listParameters(
+  { sql, book }: ControlContext,
+  device: { id: string; profile: string },
+  { prefix = '', cursor, limit: wanted }: PageQuery & { prefix?: string },
+): Promise<Page<ParameterView>> {
+  const limit = rowsOf(wanted);
+  const after = keyOf(cursor);
+  // A canonical name, or the beginning of some, stands for the paths it may mean.
+  const canonical = book.pathsByPrefix(device.profile, prefix);
+  const below = isPartialPath(prefix) ? prefix : `${prefix}.`;
+  const rows = await sql<ParameterRow[]>`
+    select path, value, sealed, type, writable, notification, read_at from device_parameter
+    where device_id = ${device.id}
+      and (path > ${after} or ${after}::text is null)
+      and ${
+        canonical.length > 0
+          ? sql`path = any(${canonical})`
+          : prefix === ''
+            ? sql`true`
+            : sql`(path = ${prefix} or (path >= ${below} and path < ${endOf(below)}))`
+      }
+    order by path limit ${limit + 1}`;
+  const view = (row: ParameterRow): ParameterView => {
+    const secret = row.sealed !== null || book.isSecret(device.profile, row.path);
+    return {
+      name: row.path,
+      canonical: book.canonicalOf(device.profile, row.path),
+      value: row.sealed !== null ? REDACTED : row.value,
+      type: row.type,
+      writable: row.writable,
+      notification: row.notification,
+      secret,
+      readAt: isoOrNull(row.read_at),
+    };
+  };
+  return pageOf(rows, limit, view, (row) => row.path);
+}
+
+/** The first text after everything that begins with `prefix`, in byte order (the column's collation is C). */
+export function endOf(prefix: string): string {
+  return `${prefix.slice(0, -1)}${String.fromCodePoint(prefix.codePointAt(prefix.length - 1)! + 1)}`;
+}
+
+/** Writes what a batch of facts learned of trees: resets, then removals, then values. Secrets are sealed. */
+export async function writeTrees(
+  tx: Sql,
+  { box }: ControlContext,
+  devices: DeviceEffect[],
+  isSecret: (deviceId: string, path: string) => boolean,
+): Promise<void> {
+  const reset = devices.filter((device) => device.reset).map(({ id }) => id);
+  if (reset.length > 0) await tx`delete from device_parameter where device_id = any(${reset})`;
+  for (const device of devices) {
+    for (const { path, keep } of device.removals) {
+      const below = isPartialPath(path) ? path : `${path}.`;
+      await tx`
+        delete from device_parameter
+        where device_id = ${device.id}
+          and ${path === '' ? tx`true` : tx`(path = ${path} or (path >= ${below} and path < ${endOf(below)}))`}
+          and path not in (select jsonb_array_elements_text(${jsonText(keep)}::text::jsonb))`;
+    }
+  }
+  const rows = devices.flatMap(({ id, parameters }) =>
+    Array.from(parameters, ([path, effect]) => {
+      // A blank stays visibly blank: it shows that the device hides the value (FIELD 27).
+      const sealed = effect.value !== undefined && effect.value !== '' && isSecret(id, path);
+      return {
+        d: id,
+        p: path,
+        v: sealed ? null : effect.value,
+        s: sealed ? box.seal(effect.value!, sealedParameter(id, path)) : null,
+        t: effect.type ?? '',
+        w: effect.writable,
+        n: effect.notification,
+        r: effect.readAt === undefined ? null : new Date(effect.readAt),
+      };
+    }),
+  );
+  // One order for all writers, so that two of them wait for each other instead of deadlocking.
+  rows.sort((a, b) => (a.d < b.d ? -1 : a.d > b.d ? 1 : a.p < b.p ? -1 : a.p > b.p ? 1 : 0));
+  for (let i = 0; i < rows.length; i += LIMITS.upsertRowsMax) await upsert(tx, rows.slice(i, i + LIMITS.upsertRowsMax));
+}
+
+async function upsert(tx: Sql, rows: object[]): Promise<void> {
+  await tx`
+    insert into device_parameter as p (device_id, path, value, sealed, type, writable, notification, read_at)
+    select d, p, v, s, t, w, n, r
+    from jsonb_to_recordset(${jsonText(rows)}::text::jsonb)
+      as x(d text, p text, v text, s text, t text, w boolean, n smallint, r timestamptz)
+    on conflict (device_id, path) do update set
+      value = case when excluded.read_at is null then p.value else excluded.value end,
+      sealed = case when excluded.read_at is null then p.sealed else excluded.sealed end,
+      type = case when excluded.type = '' then p.type else excluded.type end,
+      writable = coalesce(excluded.writable, p.writable),
+      notification = coalesce(excluded.notification, p.notification),
+      read_at = coalesce(excluded.read_at, p.read_at)`;
+}
