@@ -29,7 +29,9 @@ upCommand.action(async (flags: Record<string, string>) => {
 program
   .command('config')
   .description('print the table of options')
-  .action(() => process.stdout.write(printConfigDoc()));
+  .action(() => {
+    process.stdout.write(printConfigDoc());
+  });
 
 program.addCommand(fleetCommand());
 

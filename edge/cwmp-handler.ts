@@ -5,16 +5,18 @@
 // The quiet path (a periodic Inform that teaches nothing, an empty POST, no work) runs without a promise and without a write.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { Refused } from '../base/errors.ts';
 import { type CpeId, cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { AnyFactBody, CpeFacts } from '../bus/messages.ts';
 import { eventRow, isRelearnable } from '../cwmp/events.ts';
 import type { CpeMessage, EnvelopeInfo, Inform, ParameterValue } from '../cwmp/message.ts';
-import { readWithFallback } from '../cwmp/read.ts';
+import { read } from '../cwmp/read.ts';
 import { ACS_METHODS } from '../cwmp/rpc-table.ts';
-import { type InFlight, type Learned, NEW_SESSION, type Reply, type Session, step } from '../cwmp/session.ts';
+import { type InFlight, type Learned, type Reply, type Session, step } from '../cwmp/session.ts';
 import { writeFault, writeInformResponse, writeRequest, writeResponse } from '../cwmp/soap-writer.ts';
 import { negotiate } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
@@ -22,12 +24,13 @@ import type { Profile } from '../profiles/profile.ts';
 import { type Identity, mayInformAs } from './auth.ts';
 import { contentEncodingOf, packBody, unpackBody } from './content-encoding.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
+import type { ReceivedUpload } from './file-server.ts';
 import type { HttpExchange, HttpReply } from './http.ts';
-import { applyAnswer, applyEvent, interrupt, planNext } from './planner.ts';
+import { applyAnswer, applyEvents, beginSession, interrupt, planNext } from './planner.ts';
 import { COOKIE_NAME, findCookie, type SessionClaims, type SessionCookies } from './session-cookie.ts';
 import type { SessionTable } from './session-table.ts';
 import type { DeviceRecord, EdgeStore, SessionRecord, WorkRecord } from './store/store.ts';
-import type { CpeEvent, TaskContext } from './tasks/task.ts';
+import { type Answer, type CpeEvent, emptyResult, type TaskContext } from './tasks/task.ts';
 
 export interface CwmpHandlerOptions {
   store: EdgeStore;
@@ -118,20 +121,33 @@ export class CwmpHandler {
     return { ...reply, body: packed, headers: [...(reply.headers ?? []), ['Content-Encoding', encoding]] };
   }
 
+  /** An upload is complete on the disk: its task hears of it, control gets the fact. Resolves when neither can be lost any more. */
+  async uploaded({ cpeId, actionId, fileId, bytes, sha256 }: ReceivedUpload): Promise<void> {
+    const { store, clock } = this.#o;
+    const device = store.getDevice(cpeId);
+    if (device !== undefined) {
+      const context = this.#taskContext(cpeId, this.#o.profiles.byId(device.cpe.profile), device.cpe.root);
+      const own = store.workOf(cpeId).filter((record) => record.work.actionId === actionId);
+      for (const changed of applyEvents(own, [{ type: 'upload', fileId, bytes, sha256 }], context)) store.putWork(changed);
+    }
+    await this.#append([{ type: 'upload', body: { cpeId, actionId, fileId, bytes, sha256 } }], clock.now()).durable;
+    this.#o.nudge();
+  }
+
   #read(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
     const { metrics } = this.#o;
-    const read = readWithFallback(body, exchange.contentType);
-    metrics.parsePath.inc(read.parsePath);
-    if (read.type === 'refused') {
+    const { result, parsePath } = read(body, exchange.contentType);
+    metrics.parsePath.inc(parsePath);
+    if (result.type === 'refused') {
       // The session stays as it is: the CPE may say it again properly.
-      metrics.refused.inc(read.reason);
+      metrics.refused.inc(result.reason);
       metrics.requests.inc('refused');
-      return plain(statusLine(read.status), read.text);
+      return plain(statusLine(result.status), result.text);
     }
-    for (const name of read.tolerances) metrics.tolerances.inc(name);
-    const { message } = read;
+    const { message, tolerances } = result;
+    for (const name of tolerances) metrics.tolerances.inc(name);
     metrics.requests.inc(message.type);
-    if (message.type === 'inform') return this.#inform(exchange, identity, message.inform, message.envelope, read.tolerances);
+    if (message.type === 'inform') return this.#inform(exchange, identity, message.inform, message.envelope, tolerances);
     return this.#goOn(exchange, identity, message);
   }
 
@@ -154,12 +170,12 @@ export class CwmpHandler {
     }
     const nowMs = clock.now();
     const known = store.getDevice(cpeId);
-    const cpe = this.#describe(inform, envelope, exchange.address, known);
+    const cpe = this.#describe(inform, known);
     const { profile, root, softwareVersion, connectionRequestUrl } = cpe;
     const agreed = negotiate(envelope.namespace, envelope.supportedVersions);
-    if (agreed.type === 'incompatible') {
-      metrics.acsFaults.inc('8006');
-      return soap(writeFault(profile.style, envelope.namespace, envelope.id, 8006, 'No common CWMP version', 'Server'));
+    if (agreed.type === 'fault') {
+      metrics.acsFaults.inc(String(agreed.code));
+      return soap(writeFault(profile.style, envelope.namespace, envelope.id, agreed.code, agreed.text, 'Server'));
     }
     const facts: CpeFacts = {
       device: inform.DeviceId,
@@ -251,11 +267,8 @@ export class CwmpHandler {
 
     // What an earlier session left outstanding is of unknown outcome; then the events may be what some work waits for.
     const context = this.#taskContext(cpeId, i.profile, i.facts.root);
-    for (const before of i.records) {
-      let record = before.inFlight ? interrupt(before, context) : before;
-      for (const event of i.inform.Event) record = applyEvent(record, { type: 'event', event }, context);
-      if (record !== before) store.putWork(record);
-    }
+    const events = i.inform.Event.map((event): CpeEvent => ({ type: 'event', event }));
+    for (const changed of beginSession(i.records, events, context)) store.putWork(changed);
 
     const holds = i.reset || i.isNew;
     const last = factBodies.length > 0 ? this.#append(factBodies, nowMs) : null;
@@ -325,15 +338,16 @@ export class CwmpHandler {
       return this.#end(found, exchange, identity, record, 'posts-max', plain('400 Bad Request', 'Too many POSTs in one session.'));
     }
 
-    const effects: Effects = { records: new Map(), ended: [], facts: [], actionId: record.actionId };
-    const next = (learned: Learned): InFlight | null => this.#next(learned, record, effects, context, nowMs);
+    const namespace = found.session.phase === 'awaiting-inform' ? device.cpe.namespace : found.session.namespace;
+    const effects: Effects = { cpeId, profile, namespace, records: new Map(), ended: [], facts: [], actionId: record.actionId, envelope: null };
+    const next = (learned: Learned): InFlight | null => this.#next(learned, record, effects, context);
     const { session, reply } = step(record.session, message, cpeId, next);
 
     if (message.type === 'request') {
       const known = Object.hasOwn(ACS_METHODS, message.method);
       if (known && message.method !== 'GetRPCMethods') {
         effects.facts.push({ type: 'request', body: { cpeId, sessionId, method: message.method, args: message.args } });
-        this.#tell(cpeId, { type: 'request', method: message.method, args: message.args }, context, effects);
+        this.#tell({ type: 'request', method: message.method, args: message.args }, context, effects);
       }
     }
     if (reply.type === 'bad-request') {
@@ -344,11 +358,11 @@ export class CwmpHandler {
       return this.#end(found, exchange, identity, record, reply.why, plain('400 Bad Request', text));
     }
 
-    const durable = this.#store(effects, nowMs);
+    const { written, stillWanted } = this.#store(effects, nowMs);
     if (session.phase === 'ended') {
-      await durable;
+      await written;
       if (effects.facts.length > 0) this.#o.nudge();
-      if (message.type !== 'empty' && message.type !== 'response' && message.type !== 'fault') return this.#render(reply, profile, found);
+      if (message.type !== 'empty' && message.type !== 'response' && message.type !== 'fault') return this.#render(reply, effects);
       return this.#end(found, exchange, identity, record, 'done', NO_CONTENT);
     }
     const sent = reply.type === 'request';
@@ -364,54 +378,77 @@ export class CwmpHandler {
     });
     this.#open.set(sessionId, nowMs);
     // A request that must not be sent twice is marked on the disk before it leaves (DESIGN §4); the session is readable for any thread.
-    await (sent && !reply.request.repeatable ? store.flushed() : durable);
+    await Promise.all([written, sent && !reply.request.repeatable ? store.flushed() : null]);
     if (effects.facts.length > 0) this.#o.nudge();
+    if (sent && !(await stillWanted)) {
+      // Cancelled or replaced while we planned it: it must not be sent, and what came instead gets the next session.
+      return this.#end(found, exchange, identity, record, 'work-withdrawn', NO_CONTENT);
+    }
     if (sent) metrics.rpcs.inc(reply.request.method);
-    return this.#render(reply, profile, found);
+    return this.#render(reply, effects);
   }
 
   /** The planner's turn: take in what the CPE answered, choose what to ask next. */
-  #next(learned: Learned, record: SessionRecord, effects: Effects, context: TaskContext, nowMs: number): InFlight | null {
+  #next(learned: Learned, record: SessionRecord, effects: Effects, context: TaskContext): InFlight | null {
     const { store, metrics } = this.#o;
-    const cpeId = record.session.phase === 'awaiting-inform' ? '' : record.session.cpeId;
-    let records = store.workOf(cpeId);
+    const where = { cpeId: effects.cpeId, sessionId: record.sessionId };
+    let records = store.workOf(where.cpeId);
     if (learned !== null && (learned.type === 'response' || learned.type === 'fault')) {
       if (learned.type === 'fault') metrics.cpeFaults.inc(String(learned.fault.FaultCode));
       if (learned.idDiffers) metrics.tolerances.inc('id-differs');
       const current = records.find((candidate) => candidate.work.actionId === record.actionId);
       // Without its record the work was cancelled meanwhile: the answer is dropped, the session goes on.
-      if (current !== undefined) {
-        const answer =
+      if (current?.inFlight) {
+        const answer: Answer =
           learned.type === 'fault'
-            ? ({ type: 'fault', fault: learned.fault } as const)
-            : ({ type: 'response', method: learned.request.method, result: learned.result } as const);
-        const at = { sentAt: record.sentAt, nowMs, sessionId: record.sessionId, request: learned.request };
-        const applied = applyAnswer(current, answer, context, at);
-        effects.facts.push(...applied.facts.map((fact) => withSession(fact, cpeId, record.sessionId)));
+            ? { type: 'fault', fault: learned.fault }
+            : { type: 'response', method: learned.request.method, result: learned.result };
+        const applied = applyAnswer(current, answer, where, context);
+        effects.facts.push(...applied.facts);
         effects.records.set(applied.record.work.actionId, applied.record);
         records = records.map((candidate) => (candidate === current ? applied.record : candidate));
       }
     }
-    const plan = planNext(records, context);
-    for (const changed of plan.records) effects.records.set(changed.work.actionId, changed);
-    for (const ended of plan.ended) {
-      effects.ended.push(ended.record);
-      effects.records.delete(ended.record.work.actionId);
+    // Anything else still marked was sent in a session that broke without our seeing it (a crash): its outcome is unknown.
+    records = records.map((candidate) => {
+      if (!candidate.inFlight) return candidate;
+      const settled = interrupt(candidate, context);
+      effects.records.set(settled.work.actionId, settled);
+      return settled;
+    });
+    for (;;) {
+      const plan = planNext(records, where, context);
+      for (const changed of plan.records) effects.records.set(changed.work.actionId, changed);
+      for (const { record: ended } of plan.ended) {
+        effects.ended.push(ended);
+        effects.records.delete(ended.work.actionId);
+      }
+      effects.facts.push(...plan.facts);
+      effects.actionId = plan.send?.actionId ?? null;
+      const { send } = plan;
+      if (send === null) return null;
+      const { method, args } = send.request;
+      const id = `${record.sessionId}.${record.rpcs + 1}`;
+      try {
+        effects.envelope = writeRequest(effects.profile.style, effects.namespace, id, method, args);
+        return { id, method, args, repeatable: send.repeatable };
+      } catch (error) {
+        // What cannot be written (a character XML does not have) ends this work and no other.
+        if (!(error instanceof Refused)) throw error;
+        const impossible = effects.records.get(send.actionId);
+        assert(impossible !== undefined, 'the record of a request to send is among the changed ones');
+        effects.records.delete(send.actionId);
+        effects.ended.push(impossible);
+        effects.facts.push(refusedFact(impossible, error.message, context.nowMs));
+        records = records.filter((candidate) => candidate.work.actionId !== send.actionId && !plan.ended.some((e) => e.record === candidate));
+      }
     }
-    effects.facts.push(...plan.facts);
-    effects.actionId = plan.send?.actionId ?? null;
-    if (plan.send === null) return null;
-    const { request } = plan.send;
-    return { id: `${record.sessionId}.${record.rpcs + 1}`, method: request.method, args: request.args, repeatable: plan.send.repeatable };
   }
 
   /** Gives something the CPE told to all open work of it. */
-  #tell(cpeId: CpeId, event: CpeEvent, context: TaskContext, effects: Effects): void {
-    for (const before of this.#o.store.workOf(cpeId)) {
-      const current = effects.records.get(before.work.actionId) ?? before;
-      const after = applyEvent(current, event, context);
-      if (after !== current) effects.records.set(after.work.actionId, after);
-    }
+  #tell(event: CpeEvent, context: TaskContext, effects: Effects): void {
+    const records = this.#o.store.workOf(effects.cpeId).map((record) => effects.records.get(record.work.actionId) ?? record);
+    for (const changed of applyEvents(records, [event], context)) effects.records.set(changed.work.actionId, changed);
   }
 
   #interruptInFlight(record: SessionRecord, context: TaskContext, effects: Effects): void {
@@ -421,12 +458,23 @@ export class CwmpHandler {
   }
 
   /** Writes what a step changed; resolves when the facts are durable, or the rest visible to every thread. */
-  #store(effects: Effects, nowMs: number): Promise<unknown> {
+  #store(effects: Effects, nowMs: number): Stored {
     const { store } = this.#o;
     let written: Promise<unknown> = Promise.resolve();
-    for (const changed of effects.records.values()) written = store.putWork(changed);
+    let stillWanted: Promise<boolean> = TRUE;
+    // What was read is what is known from now on.
+    for (const { type, body } of effects.facts) {
+      if (type === 'values') written = store.applyValues(effects.cpeId, body.values);
+      else if (type === 'names') written = store.applyNames(effects.cpeId, body.path, body.complete, body.names);
+    }
+    for (const changed of effects.records.values()) {
+      const put = store.putWork(changed);
+      written = put;
+      if (changed.work.actionId === effects.actionId) stillWanted = put;
+    }
     for (const ended of effects.ended) written = store.removeWork(ended.work.cpeId, ended.work.actionId);
-    return effects.facts.length > 0 ? this.#append(effects.facts, nowMs).durable : written;
+    if (effects.facts.length > 0) written = this.#append(effects.facts, nowMs).durable;
+    return { written, stillWanted };
   }
 
   #append(facts: AnyFactBody[], nowMs: number): { last: number; durable: Promise<void> } {
@@ -502,13 +550,14 @@ export class CwmpHandler {
 
   // ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #render(reply: Reply, profile: Profile, found: Found): HttpReply {
-    const { style, quirks } = profile;
-    const namespace = found.session.phase === 'awaiting-inform' ? '' : found.session.namespace;
+  #render(reply: Reply, effects: Effects): HttpReply {
+    const { namespace } = effects;
+    const { style, quirks } = effects.profile;
     switch (reply.type) {
       case 'request': {
         const { id, method, args } = reply.request;
-        const body = writeRequest(style, namespace, id, method, args);
+        // Written by #next already, unless the step repeats a request whose response got lost.
+        const body = effects.envelope ?? writeRequest(style, namespace, id, method, args);
         // A CPE that answers this slowly would find the idle connection closed under it: it is told to open a new one.
         return { ...soap(body), close: quirks.slowMethods.includes(method) };
       }
@@ -541,7 +590,7 @@ export class CwmpHandler {
     };
   }
 
-  #describe(inform: Inform, envelope: EnvelopeInfo, _address: string, known: DeviceRecord | undefined): Description {
+  #describe(inform: Inform, known: DeviceRecord | undefined): Description {
     let root = '';
     let softwareVersion = '';
     let connectionRequestUrl = '';
@@ -560,7 +609,6 @@ export class CwmpHandler {
     if (connectionRequestUrl === '') connectionRequestUrl = known?.connectionRequestUrl ?? '';
     const { Manufacturer, OUI, ProductClass } = inform.DeviceId;
     const kind = { root, manufacturer: Manufacturer, oui: OUI.toUpperCase(), productClass: ProductClass, softwareVersion };
-    void envelope;
     return { root, softwareVersion, connectionRequestUrl, profile: this.#o.profiles.choose(kind) };
   }
 
@@ -614,13 +662,26 @@ interface News extends Omit<Description, 'root'> {
 
 /** What one step changes, gathered while it runs and written at its end. */
 interface Effects {
+  readonly cpeId: CpeId;
+  readonly profile: Profile;
+  readonly namespace: string;
   records: Map<string, WorkRecord>;
   ended: WorkRecord[];
   facts: AnyFactBody[];
   /** Work whose request is outstanding after the step. */
   actionId: string | null;
+  /** The request to send, written. */
+  envelope: string | null;
 }
 
+interface Stored {
+  /** Resolves when facts are durable and the rest is visible to every thread. */
+  written: Promise<unknown>;
+  /** False when the work whose request is about to be sent was cancelled or replaced meanwhile. */
+  stillWanted: Promise<boolean>;
+}
+
+const TRUE = Promise.resolve(true);
 const NO_WORK: readonly WorkRecord[] = [];
 const NO_CONTENT: HttpReply = { status: '204 No Content', body: '' };
 
@@ -663,6 +724,12 @@ function sameFacts(a: CpeFacts, b: CpeFacts): boolean {
 function sessionFact(cpeId: CpeId, record: SessionRecord, why: string, ok: boolean, endedAt: number): AnyFactBody {
   const { sessionId, startedAt, rpcs } = record;
   return { type: 'session', body: { cpeId, sessionId, why, ok, startedAt, endedAt, rpcs } };
+}
+
+function refusedFact(record: WorkRecord, why: string, nowMs: number): AnyFactBody {
+  const { cpeId, actionId, generation } = record.work;
+  const result = { ...emptyResult('refused', why), rpcs: record.rpcs, startedAt: record.startedAt, endedAt: nowMs };
+  return { type: 'result', body: { cpeId, actionId, generation, result } };
 }
 
 /** Result arguments of our answers to the CPE's requests (CWMP 1.8). */

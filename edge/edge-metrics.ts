@@ -19,6 +19,7 @@ export class SessionMetrics {
   readonly acsFaults = this.#tally('starling_acs_faults_total', 'Faults of ours in answer to CPEs, by code.', 'code');
   readonly auth = this.#tally('starling_cpe_auth_total', 'Authentication of CPEs, by outcome.', 'outcome');
   readonly takeovers = this.#tally('starling_session_takeovers_total', 'Sessions replaced by a new Inform of the same CPE.');
+  readonly transfers = this.#tally('starling_file_transfers_total', 'Files sent to and received from CPEs, by kind and outcome.', 'outcome');
   readonly events = this.#tally('starling_inform_events_total', 'Events in Informs, by code.', 'code');
   readonly seconds = latency(this.registry, 'starling_request_seconds', 'Time from the last byte of a POST to its answer.', 'kind');
 

@@ -1,6 +1,6 @@
 // The edge as a process tree: one store, session threads on one port, a relay, a waker. Wires them, starts them, drains them; decides nothing.
 
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { AggregatorRegistry, Registry } from 'prom-client';
@@ -37,7 +37,7 @@ const METRICS_WAIT_MS = 2_000;
  * @throws ConfigError when the port is taken or the folder unusable.
  */
 export async function startEdge(config: Config, transport: BusTransport, log: Log, version: string): Promise<Edge> {
-  await refuseTakenPort(config.cwmpHost, config.cwmpPort);
+  const port = await freePort(config.cwmpHost, config.cwmpPort);
   const storeDir = join(config.dataDir, 'edge');
   const filesDir = join(config.dataDir, 'files');
   const threadCount = config.edgeThreads;
@@ -56,15 +56,14 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
 
   const threads: SessionThread[] = [];
   const base = { config, storeDir, filesDir, incarnation: stamps.incarnation, stampMemory: stamps.memory, ackedMemory };
-  let port = config.cwmpPort;
-  let publicUrl = config.cwmpPublicUrl;
-  for (let lane = 1; lane <= threadCount; lane++) {
-    publicUrl ??= port === 0 ? null : `http://${urlHost(config.cwmpHost)}:${port}`;
-    const data: ThreadData = { ...base, sessionMemory, lane, port, publicUrl: publicUrl ?? '' };
-    const thread = new SessionThread(data, () => relay.nudge(), log);
-    threads.push(thread);
-    port = await thread.listening;
+  const publicUrl = config.cwmpPublicUrl ?? `http://${urlHost(config.cwmpHost)}:${port}`;
+  if (config.cwmpPublicUrl === null && isWildcard(config.cwmpHost)) {
+    log.warn({ publicUrl }, 'STARLING_CWMP_PUBLIC_URL is not set: CPEs elsewhere cannot fetch files from this URL');
   }
+  for (let lane = 1; lane <= threadCount; lane++) {
+    threads.push(new SessionThread({ ...base, sessionMemory, lane, port, publicUrl }, () => relay.nudge(), log));
+  }
+  await Promise.all(threads.map((thread) => thread.listening));
   relay.start();
   log.info({ port, threads: threadCount, edgeId: config.edgeId }, 'edge ready');
 
@@ -164,24 +163,28 @@ class SessionThread {
 }
 
 /**
- * SO_REUSEPORT lets our own threads share the port, and would let a second Starling share it as well, unseen. A plain listener cannot
- * be opened on a port that anybody has, so that is the question asked first.
+ * The port to listen on. SO_REUSEPORT lets our own threads share it, and would let a second Starling share it as well, unseen. A plain
+ * listener cannot be opened on a port that anybody has, so that is the question asked first; it also finds the port when 0 is asked for.
  */
-async function refuseTakenPort(host: string, port: number): Promise<void> {
-  if (port === 0) return;
-  await new Promise<void>((resolve, reject) => {
+function freePort(host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EADDRINUSE' ? 'another program listens there' : cause.message;
-      reject(new ConfigError('cwmp-port', `The CWMP port ${host}:${port} cannot be opened: ${why}. Choose another with STARLING_CWMP_PORT.`, { cause }));
+      const text = `The CWMP port ${host}:${port} cannot be opened: ${why}. Choose another with STARLING_CWMP_PORT.`;
+      reject(new ConfigError('cwmp-port', text, { cause }));
     });
-    probe.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port, exclusive: true }, () => probe.close(() => resolve()));
+    probe.listen({ host, port, exclusive: true }, () => {
+      const { port: found } = probe.address() as AddressInfo;
+      probe.close(() => resolve(found));
+    });
   });
 }
 
+const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
+
 /** A host as it stands in a URL: a wildcard address becomes loopback, IPv6 gets its brackets. */
 function urlHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  if (isWildcard(host)) return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
 }
-

@@ -54,7 +54,7 @@ export class SessionTable {
   }
 
   isLive(cpeId: CpeId, generation: number): boolean {
-    return Atomics.load(this.#generations, hashText(cpeId) & (SLOTS - 1)) >>> 0 === generation;
+    return this.mark(cpeId) === generation;
   }
 
   /** Another number after each begin or end of a session of this CPE: tells whether it was here since. */

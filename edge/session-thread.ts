@@ -16,6 +16,7 @@ import { CwmpHandler } from './cwmp-handler.ts';
 import { SessionMetrics } from './edge-metrics.ts';
 import { FileServer } from './file-server.ts';
 import { FileUrls } from './file-urls.ts';
+import { openFileStore } from './files.ts';
 import { type HttpExchange, type HttpHandler, type HttpReply, type HttpServer, openHttp } from './http.ts';
 import { SessionCookies } from './session-cookie.ts';
 import { SessionTable } from './session-table.ts';
@@ -63,16 +64,17 @@ const sessions: CwmpHandler = new CwmpHandler({
   incarnation: data.incarnation,
   lane: data.lane,
   downloadUrl: (_cpeId, fileId) => fileUrls.download(fileId, systemClock.now() + LIMITS.fileUrlMs),
-  uploadUrl: (_cpeId, actionId) => fileUrls.upload(actionId, systemClock.now() + LIMITS.fileUrlMs),
+  uploadUrl: (cpeId, actionId) => fileUrls.upload(cpeId, actionId, systemClock.now() + LIMITS.fileUrlMs),
   ackedSequence: () => Number(Atomics.load(acked, data.lane)),
   nudge,
 });
 const files = new FileServer({
-  dir: data.filesDir,
+  store: openFileStore(data.filesDir),
   urls: fileUrls,
   clock: systemClock,
   log,
-  uploaded: (upload) => tell({ type: 'uploaded', ...upload }),
+  counted: (kind, outcome) => metrics.transfers.inc(`${kind}-${outcome}`),
+  uploaded: (upload) => sessions.uploaded(upload),
 });
 
 const policy: AuthPolicy = {
@@ -103,6 +105,12 @@ const handler: HttpHandler = {
     if (contentEncodingOf(exchange.contentEncoding) === null) {
       metrics.refused.inc('content-encoding');
       return refuse({ status: '415 Unsupported Media Type', body: 'Content-Encoding must be gzip, deflate or absent.\n' });
+    }
+    const refusing = store.refusing();
+    if (refusing !== null) {
+      // Nothing could be acknowledged: better said before the CPE tells anything.
+      metrics.refused.inc(refusing);
+      return refuse({ status: '503 Service Unavailable', body: '', headers: [['Retry-After', retryAfter()]] });
     }
     const live = config.cpeAuth === 'none' && !draining ? null : sessions.isLive(exchange);
     if (draining && live === null) {

@@ -16,7 +16,7 @@ export interface ThreadData {
   sessionMemory: SharedArrayBuffer;
   /** One BigInt64 per lane: the highest sequence control has acknowledged. */
   ackedMemory: SharedArrayBuffer;
-  /** Port to listen on: the configured one, or the one the first thread was given when it was 0. */
+  /** Port to listen on; never 0. */
   port: number;
   /** Base URL of files for CPEs, without a slash at its end. */
   publicUrl: string;
@@ -28,7 +28,6 @@ export type FromThread =
   | { type: 'listening'; port: number }
   | { type: 'failed'; message: string }
   | { type: 'nudge' }
-  | { type: 'uploaded'; actionId: string; fileId: string; bytes: number; sha256: string }
   /** prom-client metrics as JSON. */
   | { type: 'metrics'; id: number; metrics: object[] }
   | { type: 'drained'; openSessions: number };
