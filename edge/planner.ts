@@ -19,6 +19,7 @@ import { normaliseEventCode } from '../cwmp/events.ts';
 import { cpeMethod } from '../cwmp/rpc-table.ts';
 import type { AcsRequest } from '../cwmp/session.ts';
 import type { WorkRecord } from './store/store.ts';
+import { scrubResult } from './tasks/redacting.ts';
 import { TASKS } from './tasks/table.ts';
 import {
   type Answer,
@@ -72,7 +73,7 @@ export function planNext(records: readonly WorkRecord[], where: Where, context: 
       !record.inFlight,
       `planNext while ${record.work.actionId} is in flight: apply its answer or interrupt it first`,
     );
-    if (isExpired(record, context)) end(plan, record, expiredResult(record), context.nowMs);
+    if (isExpired(record, context)) end(plan, record, expiredResult(record), context);
     else if (plan.send === null && isDue(record, records, context)) advance(plan, record, where, context);
   }
   return plan;
@@ -89,7 +90,10 @@ function isDue(record: WorkRecord, records: readonly WorkRecord[], { nowMs }: Ta
 function advance(plan: Plan, record: WorkRecord, where: Where, context: TaskContext): void {
   const { work } = record;
   const next = nextOf(record, context);
-  if (next.type === 'end') return end(plan, record, next.result, context.nowMs);
+  if (next.type === 'end') {
+    end(plan, record, next.result, context);
+    return;
+  }
   const startedAt = record.startedAt === 0 ? context.nowMs : record.startedAt;
   if (next.type === 'wait') {
     const waiting: WorkRecord = { ...record, state: next.state, phase: 'waiting', untilMs: next.untilMs, startedAt };
@@ -97,7 +101,10 @@ function advance(plan: Plan, record: WorkRecord, where: Where, context: TaskCont
     return;
   }
   const stuck = whyNotSend(record);
-  if (stuck !== null) return end(plan, record, emptyResult('failed', stuck), context.nowMs);
+  if (stuck !== null) {
+    end(plan, record, emptyResult('failed', stuck), context);
+    return;
+  }
   const { method, args } = next.request;
   const verifying = next.verifying === true;
   const started = startedRpc(work, next.request, where.sessionId, context);
@@ -219,12 +226,12 @@ export type Overdue =
 export function overdue(record: WorkRecord, context: TaskContext): Overdue {
   if (record.inFlight) return { type: 'needs-session' };
   const plan: Plan = { records: [], ended: [], facts: [], send: null };
-  if (isExpired(record, context)) end(plan, record, expiredResult(record), context.nowMs);
+  if (isExpired(record, context)) end(plan, record, expiredResult(record), context);
   else if (record.phase === 'waiting') {
     const next = nextOf(record, context);
     if (next.type === 'wait')
       return { type: 'waiting', record: { ...record, state: next.state, untilMs: next.untilMs } };
-    if (next.type === 'end') end(plan, record, next.result, context.nowMs);
+    if (next.type === 'end') end(plan, record, next.result, context);
   }
   const [ended] = plan.ended;
   return ended === undefined ? { type: 'needs-session' } : { type: 'ended', result: ended.result, facts: plan.facts };
@@ -235,11 +242,12 @@ function isExpired({ work, phase, state }: WorkRecord, { nowMs }: TaskContext): 
   return phase !== 'running' && work.expiresAt <= nowMs && !isEnded(state);
 }
 
-function end(plan: Plan, record: WorkRecord, result: TaskResult, nowMs: number): void {
+function end(plan: Plan, record: WorkRecord, result: TaskResult, { nowMs, profile }: TaskContext): void {
   const { cpeId, actionId, generation } = record.work;
   const startedAt = record.startedAt === 0 ? nowMs : record.startedAt;
-  const full: ActionResult = { ...result, rpcs: record.rpcs, startedAt, endedAt: nowMs };
-  if (record.rpcsDropped !== undefined) full.data = { ...result.data, rpcsNotKept: record.rpcsDropped };
+  const data = record.rpcsDropped === undefined ? result.data : { ...result.data, rpcsNotKept: record.rpcsDropped };
+  const whole = { ...result, data, rpcs: record.rpcs, startedAt, endedAt: nowMs };
+  const full = scrubResult(whole, record.work, profile);
   plan.ended.push({ record, result: full });
   plan.facts.push({ type: 'result', body: { cpeId, actionId, generation, result: full } });
 }

@@ -7,7 +7,7 @@ import { outcomeOfFault, sayFault } from './fault-outcome.ts';
 import type { LostName } from './reading.ts';
 import type { TaskContext, TaskResult } from './task.ts';
 import type { Wanted } from './work-args.ts';
-import { compare, decisiveCode, differsText, type Item, redactValues } from './writing.ts';
+import { type Comparison, compare, decisiveCode, differsText, type Item, redactValues } from './writing.ts';
 
 export interface Written {
   wanted: readonly Wanted[];
@@ -51,28 +51,41 @@ function itemsOf({ wanted, before, after, lost, refused, later }: Written, conte
   const afterBy = new Map(after.map((value) => [value.Name, value]));
   const lostBy = new Map(lost.map((one) => [one.name, one]));
   const refusedBy = new Map(refused.map((item) => [item.name, item]));
-  return wanted.map((one): Item => {
+  return wanted.map((one) => {
     const { name } = one;
     const read = afterBy.get(name);
     const now = compare(one, read, context);
     const was = compare(one, beforeBy.get(name), context);
     if (was === 'equal' && now !== 'differs') return { name, status: 'unchanged' };
     const refusal = refusedBy.get(name);
-    if (refusal !== undefined) {
-      // SetParameterValues is atomic, but not on every CPE: what is read counts more than what was said.
-      return now === 'equal' ? { name, status: 'set', text: 'took, although the CPE answered with a fault' } : refusal;
+    // SetParameterValues is atomic, but not on every CPE: what is read counts more than what was said.
+    if (refusal !== undefined && now === 'equal') {
+      return { name, status: 'set', text: 'took, although the CPE answered with a fault' };
     }
-    switch (now) {
-      case 'equal':
-        return { name, status: 'set' };
-      case 'hidden':
-        return { name, status: 'unverified', text: 'the CPE does not show this value, so it cannot be read back' };
-      case 'unread':
-        return { name, status: 'unverified', text: lostBy.get(name)?.text ?? 'could not be read back' };
-      case 'differs':
-        return { name, status: later ? 'pending' : 'differs', text: differsText(one, read, context) };
-    }
+    return refusal ?? itemOf(one, read, now, later, lostBy.get(name), context);
   });
+}
+
+/** What became of a value that the CPE accepted. */
+function itemOf(
+  wanted: Wanted,
+  read: ParameterValue | undefined,
+  now: Comparison,
+  later: boolean,
+  lost: LostName | undefined,
+  context: TaskContext,
+): Item {
+  const { name } = wanted;
+  switch (now) {
+    case 'equal':
+      return { name, status: 'set' };
+    case 'hidden':
+      return { name, status: 'unverified', text: 'the CPE does not show this value, so it cannot be read back' };
+    case 'unread':
+      return { name, status: 'unverified', text: lost?.text ?? 'could not be read back' };
+    case 'differs':
+      return { name, status: later ? 'pending' : 'differs', text: differsText(wanted, read, context) };
+  }
 }
 
 function verdict(items: Item[], { fault, later }: Written): { outcome: Outcome; why: string } {
