@@ -36,7 +36,7 @@ export interface FileServerOptions {
 }
 
 const PLAIN = 'text/plain; charset="utf-8"';
-/** Slow uplinks are re-armed this often, as bodies of CWMP are (edge/http.ts). */
+/** Slow transfers are re-armed this often, as bodies of CWMP are (edge/http.ts). */
 const REARM_MS = 4_000;
 /** What is read of a body that is refused, before the connection is closed: a CPE that is still sending would not see the answer. */
 const REFUSED_BODY_BYTES_MAX = 1024 * 1024;
@@ -119,7 +119,13 @@ export class FileServer {
         if (!bodyFollows) res.endWithoutBody(plan.bytes);
       });
       if (!bodyFollows) return plan.status.slice(0, 3);
-      const outcome = await streamFile(data, plan.start, plan.bytes, res, gone, systemTimers);
+      // A CPE that writes to its flash, or a slow link under a large socket buffer, takes nothing for longer than uWS allows.
+      const rearmed = setInterval(() => {
+        if (!exchange.aborted) rearm(res);
+      }, REARM_MS);
+      const outcome = await streamFile(data, plan.start, plan.bytes, res, gone, systemTimers).finally(() =>
+        clearInterval(rearmed),
+      );
       exchange.aborted = true;
       // A body cut short is the only way left to say that it is not the whole.
       if (outcome === 'stalled' || outcome === 'short') res.close();
@@ -162,10 +168,8 @@ export class FileServer {
     });
     const pace = setInterval(() => {
       if (paused || exchange.aborted) return; // We are the slow side.
-      if (keepsPace(clock.now() - startedAt, bytes)) {
-        res.pause();
-        res.resume();
-      } else end('too-slow');
+      if (keepsPace(clock.now() - startedAt, bytes)) rearm(res);
+      else end('too-slow');
     }, REARM_MS);
     if (!ended.signal.aborted) await once(ended.signal, 'abort');
     clearInterval(pace);
@@ -207,6 +211,12 @@ function goneOf(exchange: HttpExchange): AbortSignal {
     controller.abort();
   });
   return controller.signal;
+}
+
+/** Starts the time-out of uWebSockets.js afresh: about 12 s, compiled in, in either direction. */
+function rearm(res: HttpExchange['res']): void {
+  res.pause();
+  res.resume();
 }
 
 /** True for no Content-Range, and for one that says that the body is everything. */
