@@ -1,8 +1,9 @@
 // Live events: reads the timeline behind the commits and hands it to whoever listens, in order, each once. Nothing is buffered per
 // listener; one that fell away resumes by number from the table.
 
+import { Refused } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { EventFilter, TimelineEntry } from './services.ts';
+import type { EventFilter, EventService, TimelineEntry } from './services.ts';
 import { type Database, iso } from './store/postgres.ts';
 
 interface EventRow {
@@ -21,7 +22,7 @@ export function timelineEntry(row: EventRow): TimelineEntry {
   return { id: seq, at: iso(at), deviceId: device_id, actionId: action_id, kind, summary, body };
 }
 
-export class LiveEvents {
+export class LiveEvents implements EventService {
   readonly #sql: Database;
   readonly #log: Log;
   readonly #listeners = new Set<{ filter: EventFilter; listener: (event: TimelineEntry) => void }>();
@@ -50,8 +51,10 @@ export class LiveEvents {
     return () => this.#listeners.delete(entry);
   }
 
-  /** Events after number `seq`, oldest first. */
+  /** Events after number `seq`, oldest first. Throws Refused 400 for what is no number. */
   async since(seq: string, filter: EventFilter, limit: number): Promise<TimelineEntry[]> {
+    if (!/^\d{1,18}$/.test(seq))
+      throw new Refused(400, 'bad-event-id', 'Event ids are decimal numbers, as the stream gave them.');
     const { deviceId = null, actionId = null, kind = null } = filter;
     const prefix = kind?.endsWith('.') ? kind : null;
     const rows = await this.#sql<EventRow[]>`

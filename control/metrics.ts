@@ -12,14 +12,13 @@ export interface ControlMetrics {
   batchSeconds: Histogram<string>;
   actionsCreated: Counter<'kind' | 'owner'>;
   actionsEnded: Counter<'kind' | 'outcome'>;
-  actionsOpen: Gauge<'state'>;
   actionSeconds: Histogram<'kind'>;
   handovers: Counter<'outcome'>;
   databaseSeconds: Histogram<string>;
 }
 
-/** Registers the metrics of control. */
-export function controlMetrics(registry: Registry): ControlMetrics {
+/** Registers the metrics of control. `openActions` (state → how many) is asked at each scrape. */
+export function controlMetrics(registry: Registry, openActions: () => Promise<Map<string, number>>): ControlMetrics {
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
     new Counter<L>({ name: `starling_control_${name}`, help, labelNames: [...labelNames], registers });
@@ -32,6 +31,18 @@ export function controlMetrics(registry: Registry): ControlMetrics {
     labelNames: readonly L[] = [],
   ): Histogram<L> =>
     new Histogram<L>({ name: `starling_control_${name}`, help, labelNames: [...labelNames], buckets, registers });
+  new Gauge({
+    name: 'starling_control_actions_open',
+    help: 'Actions that have not ended, by state.',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const open = await openActions().catch(() => null);
+      this.reset();
+      // Without the database there is nothing to tell; the rest of the page must still come.
+      for (const [state, count] of open ?? []) this.set({ state }, count);
+    },
+  });
   return {
     facts: counter('facts_total', 'Facts that took effect, by type.', ['type']),
     duplicates: counter('facts_duplicate_total', 'Facts delivered again after they took effect.'),
@@ -40,7 +51,6 @@ export function controlMetrics(registry: Registry): ControlMetrics {
     batchSeconds: histogram('ingest_batch_seconds', 'Time from taking a batch of facts to its commit.', SECONDS),
     actionsCreated: counter('actions_created_total', 'Actions made, by kind and kind of owner.', ['kind', 'owner']),
     actionsEnded: counter('actions_ended_total', 'Actions ended, by kind and outcome.', ['kind', 'outcome']),
-    actionsOpen: gauge('actions_open', 'Actions that have not ended, by state.', ['state']),
     actionSeconds: histogram(
       'action_seconds',
       'Time from making an action to its end.',

@@ -149,7 +149,8 @@ export function pathsOfInterest(request: ActionRequest, device: PlanDevice, book
 
 function resolveName({ device, book, known }: PlanInput, name: string): ResolvedName | PlanRefusal {
   const resolution = book.resolve(device.profileId, name, (path) => known.has(path));
-  if (resolution.type === 'bad-path') return { type: 'refused', code: 'bad-action', message: `${short(name)} ${resolution.why}.` };
+  if (resolution.type === 'bad-path')
+    return { type: 'refused', code: 'bad-action', message: `${short(name)} ${resolution.why}.` };
   if (resolution.type === 'unknown') {
     const offer = resolution.nearest.length > 0 ? ` Nearest names: ${resolution.nearest.join(', ')}.` : '';
     const why = device.profileId === '' ? ' It has not informed yet, so only full paths can be used.' : '';

@@ -144,7 +144,7 @@ test.each([
   ['nothing', '', {}, 422, 'invalid-body'],
   ['a list', '[]', {}, 422, 'invalid-body'],
   ['a kind that is none', '{"kind":"explode"}', {}, 422, 'invalid-body'],
-])('an action with %s is refused as %i %s', async (_, body, headers, status, code) => {
+])('an action with %s is refused', async (_, body, headers, status, code) => {
   const { call, log } = setUp();
   const answer = await call('POST', ACTIONS, body, headers);
   expect([answer.status, (await errorOf(answer)).code]).toEqual([status, code]);

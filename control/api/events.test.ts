@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import { afterEach, expect, test } from 'vitest';
 import { LIMITS } from '../../base/limits.ts';
 import { silentLog } from '../../base/log.ts';
+import { createApi } from './app.ts';
 import { startApi } from './server.ts';
 import { DEVICE_ID, errorOf, memoryServices } from './services.test-helper.ts';
 
@@ -134,6 +135,15 @@ test('a caller that goes away is forgotten', async () => {
   await until(() => listeners.size === 1);
   await stream.cancel();
   await until(() => listeners.size === 0);
+});
+
+test('a reader that closes the stream ends it, even when its connection says nothing', async () => {
+  const memory = memoryServices();
+  const { api } = createApi({ services: memory.services, log: silentLog, registry: new Registry() });
+  const answer = await api.request('/api/v1/events', { headers: { authorization: 'Bearer stl_noc' } });
+  await until(() => memory.listeners.size === 1);
+  await answer.body!.cancel();
+  expect(memory.listeners.size).toBe(0);
 });
 
 test('stopping ends the streams', async () => {

@@ -59,6 +59,7 @@ create table device_credential (
   changed_by text not null,
   sent_at    timestamptz                    -- the edge has confirmed that it holds this; null: to be sent
 );
+create index device_credential_username on device_credential using gin (usernames);
 create index device_credential_unsent on device_credential (device_id) where sent_at is null;
 
 -- The timeline. seq rises in the order of commits (append_lock in the transaction), so that a stream can be resumed after any of them.

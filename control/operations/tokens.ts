@@ -1,0 +1,126 @@
+// API tokens: random, shown once, stored as a hash. Looked up by that hash, so that the time of the answer tells nothing of a token.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { ConfigError, Refused } from '../../base/errors.ts';
+import { newId } from '../../base/ids.ts';
+import type { ControlContext } from '../context.ts';
+import type { Role, TokenService, TokenView } from '../services.ts';
+import { iso, isoOrNull, type Sql } from '../store/postgres.ts';
+
+export const TOKEN_PREFIX = 'stl_';
+/** A token of ours has 43 random characters; one that the operator chose must not be guessable either. */
+const TOKEN_CHARS_MIN = 24;
+const TOKEN_CHARS_MAX = 512;
+/** last_used_at is for people: once a minute is enough, and spares a write per call. */
+const USED_EVERY_MS = 60_000;
+
+interface TokenRow {
+  id: string;
+  name: string;
+  role: Role;
+  hint: string;
+  created_at: Date;
+  created_by: string;
+  expires_at: Date | null;
+  last_used_at: Date | null;
+  revoked_at: Date | null;
+}
+
+export function tokenService({ sql, clock, log }: ControlContext): TokenService {
+  return {
+    async authenticate(token) {
+      if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX) return null;
+      const now = new Date(clock.now());
+      const [row] = await sql<TokenRow[]>`
+        select * from api_token where hash = ${hashOf(token)} and revoked_at is null and (expires_at is null or expires_at > ${now})`;
+      if (!row) return null;
+      if (row.last_used_at === null || row.last_used_at.getTime() < now.getTime() - USED_EVERY_MS) {
+        await sql`update api_token set last_used_at = ${now} where id = ${row.id}`;
+      }
+      return { tokenId: row.id, name: row.name, role: row.role };
+    },
+    async create({ name, role, expiresAt }, by) {
+      const expires = expiresAt === undefined ? null : new Date(expiresAt);
+      if (expires !== null && !(expires.getTime() > clock.now()))
+        throw new Refused(422, 'bad-expiry', 'expiresAt must be a time to come.');
+      const token = TOKEN_PREFIX + randomBytes(32).toString('base64url');
+      return { token, view: await store(sql, { token, name, role, by, expires, now: clock.now() }) };
+    },
+    async list() {
+      return (await sql<TokenRow[]>`select * from api_token order by id`).map(view);
+    },
+    async revoke(id, by) {
+      const [row] = await sql<TokenRow[]>`
+        update api_token set revoked_at = coalesce(revoked_at, ${new Date(clock.now())}) where id = ${id} returning *`;
+      if (!row) throw new Refused(404, 'unknown-token', `There is no token ${id}. GET /tokens lists them.`);
+      log.info({ tokenId: id, name: row.name, by }, 'token revoked');
+      return view(row);
+    },
+    async ensureAdmin(given) {
+      if (given !== null) {
+        if (given.length < TOKEN_CHARS_MIN || given.length > TOKEN_CHARS_MAX) {
+          throw new ConfigError(
+            'admin-token',
+            `STARLING_ADMIN_TOKEN must have ${TOKEN_CHARS_MIN} to ${TOKEN_CHARS_MAX} characters.`,
+          );
+        }
+        const [known] = await sql`select from api_token where hash = ${hashOf(given)}`;
+        if (!known)
+          await store(sql, {
+            token: given,
+            name: 'admin',
+            role: 'admin',
+            by: 'STARLING_ADMIN_TOKEN',
+            expires: null,
+            now: clock.now(),
+          });
+        return null;
+      }
+      return await sql.begin(async (tx) => {
+        // Two controls that start at once must not both make the first token.
+        await tx`lock table api_token in share row exclusive mode`;
+        const [admin] = await tx`select from api_token where role = 'admin' limit 1`;
+        if (admin) return null;
+        const token = TOKEN_PREFIX + randomBytes(32).toString('base64url');
+        await store(tx, { token, name: 'admin', role: 'admin', by: 'first start', expires: null, now: clock.now() });
+        return token;
+      });
+    },
+  };
+}
+
+async function store(
+  sql: Sql,
+  {
+    token,
+    name,
+    role,
+    by,
+    expires,
+    now,
+  }: { token: string; name: string; role: Role; by: string; expires: Date | null; now: number },
+): Promise<TokenView> {
+  const hint = `${token.slice(0, TOKEN_PREFIX.length + 4)}…`;
+  const [row] = await sql<TokenRow[]>`
+    insert into api_token (id, hash, name, role, hint, created_at, created_by, expires_at)
+    values (${newId(now)}, ${hashOf(token)}, ${name}, ${role}, ${hint}, ${new Date(now)}, ${by}, ${expires}) returning *`;
+  return view(row!);
+}
+
+function view(row: TokenRow): TokenView {
+  const { id, name, role, hint } = row;
+  return {
+    id,
+    name,
+    role,
+    hint,
+    createdAt: iso(row.created_at),
+    createdBy: row.created_by,
+    expiresAt: isoOrNull(row.expires_at),
+    lastUsedAt: isoOrNull(row.last_used_at),
+    revokedAt: isoOrNull(row.revoked_at),
+  };
+}
+
+/** Tokens are long and random, so a plain hash keeps them: there is nothing to guess. */
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
