@@ -30,6 +30,12 @@ const NO_CHARSET = /^(base64|hex|binary|internal|_.*|utf-?7.*|unicode-?1-?1-?utf
 /** Content-Type values seen → charset label or null. A fleet sends a handful of them; the bound is against one that invents more. */
 const labels = new Map<string, string | null>();
 
+export interface Decoded {
+  text: string;
+  /** One byte per character of `text`: the character itself below 0x80, some byte of 0x80 or more for all others. */
+  codes: Uint8Array;
+}
+
 /**
  * Decodes a body.
  * @param bytes of the body, inflated.
@@ -37,7 +43,7 @@ const labels = new Map<string, string | null>();
  * @param tolerances gets invalid-utf8, unknown-charset, wrong-charset.
  * @returns the text without byte order mark; null when the charset is unknown and the bytes are not UTF-8 either.
  */
-export function decode(bytes: Uint8Array, contentType: string | null, tolerances: ToleranceSet): string | null {
+export function decode(bytes: Uint8Array, contentType: string | null, tolerances: ToleranceSet): Decoded | null {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [first, second] = buffer;
   // The byte order mark, and an XML document in UTF-16 without one (XML 1.0 appendix F).
@@ -50,7 +56,7 @@ export function decode(bytes: Uint8Array, contentType: string | null, tolerances
   const label = marked ? UTF8 : (labelOf(contentType) ?? declaredLabel(body) ?? UTF8);
 
   const charset = Object.hasOwn(NATIVE, label) ? NATIVE[label]! : label;
-  if (charset === LATIN1) return body.toString('latin1');
+  if (charset === LATIN1) return { text: body.toString('latin1'), codes: body };
   if (charset === UTF8) return utf8(body, tolerances);
   if (charset === 'utf-16' || charset === 'utf-16le' || charset === 'utf-16be') {
     // The label lies: UTF-16 of an XML document has a NUL in its first two bytes.
@@ -60,27 +66,39 @@ export function decode(bytes: Uint8Array, contentType: string | null, tolerances
     }
     return utf16(body, charset === 'utf-16le');
   }
-  if (isKnown(charset)) return iconv.decode(body, charset);
+  if (isKnown(charset)) return withCodes(iconv.decode(body, charset));
   if (!isUtf8(body)) return null;
   tolerances.add('unknown-charset');
-  return body.toString('utf8');
+  return withCodes(body.toString('utf8'));
 }
 
-function utf8(body: Buffer, tolerances: ToleranceSet): string {
+function utf8(body: Buffer, tolerances: ToleranceSet): Decoded {
   // One byte per character, and half the time: most messages are plain ASCII.
-  if (isAscii(body)) return body.toString('latin1');
-  if (isUtf8(body)) return body.toString('utf8');
+  if (isAscii(body)) return { text: body.toString('latin1'), codes: body };
+  if (isUtf8(body)) return withCodes(body.toString('utf8'));
   tolerances.add('invalid-utf8');
   const declared = declaredLabel(body);
-  if (declared !== null && !Object.hasOwn(NATIVE, declared) && isKnown(declared)) return iconv.decode(body, declared);
-  return body.toString('latin1');
+  if (declared !== null && !Object.hasOwn(NATIVE, declared) && isKnown(declared))
+    return withCodes(iconv.decode(body, declared));
+  return { text: body.toString('latin1'), codes: body };
 }
 
 /** An odd last byte is dropped; halves of surrogate pairs become U+FFFD, since no store downstream takes them. */
-function utf16(body: Buffer, littleEndian: boolean): string {
+function utf16(body: Buffer, littleEndian: boolean): Decoded {
   const even = body.subarray(0, body.length & ~1);
   const text = (littleEndian ? even : Buffer.from(even).swap16()).toString('utf16le');
-  return Buffer.from(text, 'utf8').toString('utf8');
+  return withCodes(Buffer.from(text, 'utf8').toString('utf8'));
+}
+
+/** The codes of a text whose bytes do not line up with its characters. */
+function withCodes(text: string): Decoded {
+  const { length } = text;
+  const codes = Buffer.allocUnsafe(length);
+  for (let i = 0; i < length; i++) {
+    const c = text.charCodeAt(i);
+    codes[i] = Math.min(c, 0x80);
+  }
+  return { text, codes };
 }
 
 function isKnown(label: string): boolean {

@@ -128,7 +128,13 @@ export function nameOf(raw: string | null, tolerances: ToleranceSet): string | n
 const TYPE_NAMES =
   'string int unsignedInt boolean dateTime base64 base64Binary hexBinary long unsignedLong short unsignedShort byte ' +
   'unsignedByte integer decimal float double date time anyURI token normalizedString anySimpleType';
-const TYPES = new Map(TYPE_NAMES.split(' ').map((name) => [name, `xsd:${name}`]));
+/** By local name, and by the spelling nearly every CPE uses, which then needs no cutting. */
+const TYPES = new Map(
+  TYPE_NAMES.split(' ').flatMap((name) => [
+    [name, `xsd:${name}`],
+    [`xsd:${name}`, `xsd:${name}`],
+  ]),
+);
 
 /** xsi:type as `xsd:<local name>`, whatever prefix the CPE bound; null (no attribute) becomes xsd:string (FIELD 9, 10). */
 export function typeOf(raw: string | null, tolerances: ToleranceSet): string {
@@ -136,11 +142,13 @@ export function typeOf(raw: string | null, tolerances: ToleranceSet): string {
     tolerances.add('missing-type');
     return 'xsd:string';
   }
+  const usual = TYPES.get(raw);
+  if (usual !== undefined) return usual;
   const local = raw.slice(raw.indexOf(':') + 1);
   const type = TYPES.get(local);
   if (type !== undefined) return type;
   tolerances.add('odd-type');
-  const kept = local.trim();
+  const kept = local.replace(/[\x00-\x20]+/g, ' ').trim();
   return kept === '' || kept.length > LIMITS.typeNameCharsMax ? 'xsd:string' : `xsd:${kept}`;
 }
 

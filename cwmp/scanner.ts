@@ -2,6 +2,7 @@
 // keeps a document in step (names, nesting, attributes, end tags) and the bounds; it does not check for doubled attributes, and it knows
 // nothing of SOAP. After a refusal every call answers END, so that the loops above need no error path of their own.
 //
+// It looks at `codes`, one byte per character, for a load from a typed array costs a third of charCodeAt on a string of unknown kind.
 // Strings it returns are slices, which keep the whole document alive: copy those that outlive the request.
 
 import { LIMITS } from '../base/limits.ts';
@@ -14,18 +15,24 @@ export const OPEN = 1;
 export const CLOSE = 2;
 export type Token = typeof END | typeof OPEN | typeof CLOSE;
 
-/** Characters of a name below 0x80: 1 anywhere, 2 not in front. Above, everything passes: no CPE spells an element so. */
-const NAME = new Uint8Array(128);
-for (let c = 0; c < 128; c++) {
-  if ((c >= 97 && c <= 122) || (c >= 65 && c <= 90) || c === 95) NAME[c] = 1;
+/** Characters of a name: 1 anywhere, 2 not in front, 0 nowhere. All above 0x7F pass: no CPE spells an element so. */
+const NAME = new Uint8Array(256);
+for (let c = 0; c < 256; c++) {
+  if ((c >= 97 && c <= 122) || (c >= 65 && c <= 90) || c === 95 || c >= 128) NAME[c] = 1;
   else if ((c >= 48 && c <= 57) || c === 45 || c === 46) NAME[c] = 2;
 }
+
+const NO_CODES = new Uint8Array(0);
 
 /** Where one attribute lies: raw name, local name, end of name, value, end of value. */
 const FIELDS = 5;
 
 export class Scanner {
   doc = '';
+  codes: Uint8Array = NO_CODES;
+  /** Where reading goes on, and where the document ends. */
+  pos = 0;
+  end = 0;
   /** Why the document is refused; null as long as it is not. */
   refusal: RefusalReason | null = null;
   readonly tolerances = new ToleranceSet();
@@ -38,17 +45,23 @@ export class Scanner {
   /** Attributes of the tag that was opened last. */
   attributeCount = 0;
 
-  #pos = 0;
-  #end = 0;
+  /** Where the last text() lay; −1 when it was not plain characters between two tags. */
+  textStart = -1;
+  textEnd = -1;
+
   #closePending = false;
   readonly #attributes = new Int32Array(FIELDS * LIMITS.xmlAttributesMax);
   readonly #stack = new Int32Array(2 * LIMITS.xmlDepthMax);
 
-  /** Begins a document at `pos`. The tolerances stay: decoding may have noticed some. */
-  start(doc: string, pos: number): void {
+  /**
+   * Begins a document at `pos`. The tolerances stay: decoding may have noticed some.
+   * @param codes as decode() returned them with `doc`: its characters below 0x80, anything above for the others.
+   */
+  start(doc: string, codes: Uint8Array, pos: number): void {
     this.doc = doc;
-    this.#pos = pos;
-    this.#end = doc.length;
+    this.codes = codes;
+    this.pos = pos;
+    this.end = doc.length;
     this.depth = 0;
     this.refusal = null;
     this.attributeCount = 0;
@@ -58,15 +71,16 @@ export class Scanner {
   /** Lets go of the document. */
   release(): void {
     this.doc = '';
-    this.#pos = 0;
-    this.#end = 0;
+    this.codes = NO_CODES;
+    this.pos = 0;
+    this.end = 0;
     this.tolerances.clear();
   }
 
   /** Ends the document for `reason`; the first reason stays. */
   refuse(reason: RefusalReason): typeof END {
     this.refusal ??= reason;
-    this.#pos = this.#end;
+    this.pos = this.end;
     this.#closePending = false;
     return END;
   }
@@ -78,18 +92,13 @@ export class Scanner {
       this.depth--;
       return CLOSE;
     }
-    const { doc } = this;
-    const end = this.#end;
-    let at = this.#pos;
+    const codes = this.codes;
+    const end = this.end;
+    let at = this.pos;
     for (;;) {
-      while (at < end && doc.charCodeAt(at) <= 32) at++;
-      if (at >= end) return this.refuse('truncated');
-      if (doc.charCodeAt(at) !== 60) {
-        at = doc.indexOf('<', at);
-        if (at < 0) return this.refuse('truncated');
-      }
+      while (at < end && codes[at]! !== 60) at++;
       if (at + 1 >= end) return this.refuse('truncated');
-      const c = doc.charCodeAt(at + 1);
+      const c = codes[at + 1]!;
       if (c === 47) return this.#close(at);
       if (c !== 33 && c !== 63) return this.#open(at);
       at = this.#passDeclaration(at);
@@ -108,8 +117,8 @@ export class Scanner {
     const { length } = name;
     const start = this.localStart;
     if (this.nameEnd - start !== length) return false;
-    const { doc } = this;
-    for (let i = 0; i < length; i++) if (doc.charCodeAt(start + i) !== name.charCodeAt(i)) return false;
+    const codes = this.codes;
+    for (let i = 0; i < length; i++) if (codes[start + i]! !== name.charCodeAt(i)) return false;
     return true;
   }
 
@@ -126,22 +135,28 @@ export class Scanner {
     if (this.#closePending) {
       this.#closePending = false;
       this.depth--;
+      this.textStart = -1;
       return '';
     }
-    const { doc } = this;
-    const end = this.#end;
-    const start = this.#pos;
+    const codes = this.codes;
+    const end = this.end;
+    const start = this.pos;
     let at = start;
     let special = false;
     for (; at < end; at++) {
-      const c = doc.charCodeAt(at);
+      const c = codes[at]!;
+      if (c > 60) continue; // Most characters are letters.
       if (c === 60) break;
       if (c < 32 || c === 38) special = true;
     }
+    this.textStart = -1;
     if (at - start > LIMITS.valueCharsMax) this.refuse('too-large');
     else if (at + 1 >= end) this.refuse('truncated');
-    else if (doc.charCodeAt(at + 1) === 47) {
+    else if (codes[at + 1]! === 47) {
+      this.textStart = start;
+      this.textEnd = at;
       this.#close(at);
+      const { doc } = this;
       return special ? cleanText(doc.slice(start, at), this.tolerances) : doc.slice(start, at);
     } else return this.#mixedText(start, at, inner);
     return '';
@@ -150,13 +165,14 @@ export class Scanner {
   /** Text with CDATA, comments or elements in it. */
   #mixedText(start: number, firstTag: number, inner?: () => void): string {
     const { doc } = this;
+    const codes = this.codes;
     let out = '';
     let from = start;
     let at = firstTag;
     for (;;) {
       if (at > from) out += cleanText(doc.slice(from, at), this.tolerances);
       if (out.length > LIMITS.valueCharsMax) break;
-      const c = doc.charCodeAt(at + 1);
+      const c = at + 1 < this.end ? codes[at + 1]! : 0;
       if (c === 47) {
         this.#close(at);
         return out;
@@ -173,7 +189,7 @@ export class Scanner {
           this.tolerances.add('markup-in-text');
           this.skip();
         }
-        from = this.#pos;
+        from = this.pos;
       } else from = -1;
       at = from < 0 ? -1 : doc.indexOf('<', from);
       if (at < 0) break;
@@ -184,12 +200,12 @@ export class Scanner {
 
   /** After the root's end tag: nothing but white space, comments and instructions may follow; other text is tolerated. */
   finish(): void {
-    const { doc } = this;
-    let at = this.#pos;
-    while (this.refusal === null && at < this.#end) {
-      const c = doc.charCodeAt(at);
+    const codes = this.codes;
+    let at = this.pos;
+    while (this.refusal === null && at < this.end) {
+      const c = codes[at]!;
       if (c === 60) {
-        const next = doc.charCodeAt(at + 1);
+        const next = at + 1 < this.end ? codes[at + 1]! : 0;
         if (next === 33 || next === 63) at = this.#passDeclaration(at);
         else this.refuse('not-well-formed');
       } else {
@@ -200,15 +216,15 @@ export class Scanner {
   }
 
   #open(at: number): Token {
-    const { doc } = this;
-    const end = this.#end;
-    let c = doc.charCodeAt(at + 1);
-    if (c < 128 && NAME[c] !== 1) return this.refuse('not-well-formed');
+    const codes = this.codes;
+    const end = this.end;
+    let c = codes[at + 1]!;
+    if (NAME[c] !== 1) return this.refuse('not-well-formed');
     let local = at + 1;
     let p = at + 2;
     for (; p < end; p++) {
-      c = doc.charCodeAt(p);
-      if (c < 128 && NAME[c] === 0) {
+      c = codes[p]!;
+      if (NAME[c] === 0) {
         // One colon, with a name on both sides, makes a prefix.
         if (c !== 58 || local !== at + 1) break;
         local = p + 1;
@@ -227,74 +243,75 @@ export class Scanner {
     this.nameEnd = p;
     this.attributeCount = 0;
     if (c === 62) {
-      this.#pos = p + 1;
+      this.pos = p + 1;
       return OPEN;
     }
     if (c <= 32) p = this.#readAttributes(p);
     if (p < 0) return END;
-    if (doc.charCodeAt(p) === 47) {
+    if (codes[p]! === 47) {
       this.#closePending = true;
       p++;
     }
     if (p >= end) return this.refuse('truncated');
-    if (doc.charCodeAt(p) !== 62) return this.refuse('not-well-formed');
-    this.#pos = p + 1;
+    if (codes[p]! !== 62) return this.refuse('not-well-formed');
+    this.pos = p + 1;
     return OPEN;
   }
 
   #close(at: number): Token {
-    const { doc, depth } = this;
+    const { depth } = this;
+    const codes = this.codes;
     if (depth === 0) return this.refuse('not-well-formed');
     const start = this.#stack[depth * 2 - 2]!;
     const length = this.#stack[depth * 2 - 1]!;
     const name = at + 2;
     let p = name + length;
-    if (p >= this.#end) return this.refuse('truncated');
+    if (p >= this.end) return this.refuse('truncated');
     for (let i = 0; i < length; i++) {
-      if (doc.charCodeAt(name + i) !== doc.charCodeAt(start + i)) return this.refuse('not-well-formed');
+      if (codes[name + i]! !== codes[start + i]!) return this.refuse('not-well-formed');
     }
-    while (p < this.#end && doc.charCodeAt(p) <= 32) p++;
-    if (p >= this.#end) return this.refuse('truncated');
-    if (doc.charCodeAt(p) !== 62) return this.refuse('not-well-formed');
-    this.#pos = p + 1;
+    while (p < this.end && codes[p]! <= 32) p++;
+    if (p >= this.end) return this.refuse('truncated');
+    if (codes[p]! !== 62) return this.refuse('not-well-formed');
+    this.pos = p + 1;
     this.depth = depth - 1;
     return CLOSE;
   }
 
   /** From the blank behind the name to `>` or `/`; −1 when refused. */
   #readAttributes(from: number): number {
-    const { doc } = this;
-    const end = this.#end;
+    const codes = this.codes;
+    const end = this.end;
     let p = from;
     for (;;) {
       const gap = p;
-      while (p < end && doc.charCodeAt(p) <= 32) p++;
+      while (p < end && codes[p]! <= 32) p++;
       if (p >= end) break;
-      let c = doc.charCodeAt(p);
+      let c = codes[p]!;
       if (c === 62 || c === 47) return p;
       const raw = p;
       let local = p;
-      if (p === gap || (c < 128 && NAME[c] !== 1)) return this.#malformed();
+      if (p === gap || NAME[c] !== 1) return this.#malformed();
       for (p++; p < end; p++) {
-        c = doc.charCodeAt(p);
-        if (c < 128 && NAME[c] === 0) {
+        c = codes[p]!;
+        if (NAME[c] === 0) {
           if (c !== 58 || local !== raw) break;
           local = p + 1;
         }
       }
       const nameEnd = p;
       if (nameEnd - raw > LIMITS.xmlNameCharsMax) return this.#refused('too-large');
-      while (p < end && doc.charCodeAt(p) <= 32) p++;
+      while (p < end && codes[p]! <= 32) p++;
       if (p >= end) break;
-      if (local === nameEnd || doc.charCodeAt(p) !== 61) return this.#malformed();
+      if (local === nameEnd || codes[p]! !== 61) return this.#malformed();
       p++;
-      while (p < end && doc.charCodeAt(p) <= 32) p++;
+      while (p < end && codes[p]! <= 32) p++;
       if (p >= end) break;
-      const quote = doc.charCodeAt(p);
+      const quote = codes[p]!;
       if (quote !== 34 && quote !== 39) return this.#malformed();
       const value = ++p;
       for (; p < end; p++) {
-        c = doc.charCodeAt(p);
+        c = codes[p]!;
         if (c === quote) break;
         if (c === 60) return this.#malformed();
       }
@@ -354,7 +371,7 @@ export class Scanner {
     const { doc } = this;
     let close: string;
     let from = at + 4;
-    if (doc.charCodeAt(at + 1) === 63) {
+    if (doc.startsWith('<?', at)) {
       close = '?>';
       from = at + 2;
     } else if (doc.startsWith('<!--', at)) close = '-->';
@@ -363,7 +380,7 @@ export class Scanner {
       from = at + 9;
     } else if (/^<!(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)/i.test(doc.slice(at, at + 10)))
       return this.#refused('doctype');
-    else return this.#refused(this.#end - at < 9 ? 'truncated' : 'not-well-formed');
+    else return this.#refused(this.end - at < 9 ? 'truncated' : 'not-well-formed');
     const found = doc.indexOf(close, from);
     return found < 0 ? this.#refused('truncated') : found + close.length;
   }

@@ -6,6 +6,7 @@
 
 import { LIMITS } from '../base/limits.ts';
 import { decode } from './decode.ts';
+import { Entries } from './entries.ts';
 import { infoOf } from './lenient.ts';
 import type { Args, EnvelopeInfo, EventStruct, ParameterInfo, ReadResult } from './message.ts';
 import {
@@ -61,17 +62,17 @@ type Content =
 export function readMessage(bytes: Uint8Array, contentType: string | null): ReadResult {
   if (bytes.length > LIMITS.bodyBytesMax) return refused('too-large');
   const s = scanner;
-  const doc = decode(bytes, contentType, s.tolerances);
-  const result = doc === null ? refused('encoding') : readDocument(s, doc);
+  const decoded = decode(bytes, contentType, s.tolerances);
+  const result = decoded === null ? refused('encoding') : readDocument(s, decoded.text, decoded.codes);
   s.release();
   return result;
 }
 
-function readDocument(s: Scanner, doc: string): ReadResult {
+function readDocument(s: Scanner, doc: string, codes: Uint8Array): ReadResult {
   const start = rootOf(s, doc);
   if (start === -1) return { type: 'ok', message: { type: 'empty' }, tolerances: s.tolerances.list() };
   if (start === -2) return refused('not-soap');
-  s.start(doc, start);
+  s.start(doc, codes, start);
   declaredCount = 0;
   const header: HeaderParts = {
     id: null,
@@ -324,15 +325,9 @@ function readOnlyList<Entry>(s: Scanner, read: (s: Scanner, out: Entry[]) => voi
 }
 
 function readParameterInfos(s: Scanner, out: ParameterInfo[]): void {
-  while (s.next() === OPEN) {
-    let rawName: string | null = null;
-    let writable: string | null = null;
-    while (s.next() === OPEN) {
-      if (s.is('Name')) rawName = s.text();
-      else if (s.is('Writable')) writable = s.text();
-      else s.skip();
-    }
-    const info = infoOf(rawName, writable, s.tolerances);
+  const entries = new Entries(s, 'Name', 'Writable');
+  while (entries.next()) {
+    const info = infoOf(entries.first, entries.second, s.tolerances);
     if (info !== null) out.push(info);
     if (out.length > LIMITS.listEntriesMax) s.refuse('too-many');
   }

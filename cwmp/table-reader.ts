@@ -2,6 +2,7 @@
 // so that objects of one method always have the same shape. Methods without a row (vendors') are read as free structures of texts.
 
 import { LIMITS } from '../base/limits.ts';
+import { Entries } from './entries.ts';
 import { booleanOf, numberOf, parameterOf, timeOf, trimmed } from './lenient.ts';
 import type { Args, ParameterValue } from './message.ts';
 import type { FieldType } from './rpc-table.ts';
@@ -99,18 +100,9 @@ function isStruct(s: Scanner): boolean {
 /** Entries of a ParameterList, whatever they are called; the arrayType's count is not read (CWMP E3). */
 export function readParameterValues(s: Scanner, out: ParameterValue[]): void {
   const { tolerances } = s;
-  while (s.next() === OPEN) {
-    let name: string | null = null;
-    let value: string | null = null;
-    let type: string | null = null;
-    while (s.next() === OPEN) {
-      if (s.is('Name')) name = s.text();
-      else if (s.is('Value')) {
-        type = s.attribute('type');
-        value = s.text();
-      } else s.skip();
-    }
-    const parameter = parameterOf(name, value, type, tolerances);
+  const entries = new Entries(s, 'Name', 'Value');
+  while (entries.next()) {
+    const parameter = parameterOf(entries.first, entries.second, entries.type, tolerances);
     if (parameter !== null) out.push(parameter);
     if (out.length > LIMITS.listEntriesMax) s.refuse('too-many');
   }
