@@ -222,6 +222,11 @@ export class DataTree {
     this.#values.delete(path);
   }
 
+  /** Adds an object that no data model has. */
+  plantObject(path: string): void {
+    this.#added.set(path, { object: true, writable: false });
+  }
+
   /** Back to what left the factory; instance numbers go on. */
   reset(): void {
     for (const path of this.#added.keys()) if (/\.\d+\.$/.test(path)) this.claimInstance(path.replace(/\d+\.$/, ''), 0);
