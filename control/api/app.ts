@@ -26,6 +26,8 @@ export interface ApiNeeds {
   log: Log;
   /** The registry of the process: what /metrics shows, and where the API's own metrics go. */
   registry: Registry;
+  /** What /metrics shows when that is more than the registry: edges of the same process have metrics in threads of their own. */
+  scrape?: Pick<Registry, 'contentType' | 'metrics'>;
   /** Time between two signs of life on a quiet event stream. */
   heartbeatMs?: number;
 }
@@ -37,7 +39,8 @@ export interface ApiApp {
 }
 
 /** Assembles the API. */
-export function createApi({ services, log, registry, heartbeatMs = LIMITS.eventHeartbeatMs }: ApiNeeds): ApiApp {
+export function createApi(needs: ApiNeeds): ApiApp {
+  const { services, log, registry, scrape = registry, heartbeatMs = LIMITS.eventHeartbeatMs } = needs;
   const api = newApi();
   const waits = new OpenRequests('calls that wait for an action', LIMITS.apiWaitsMax);
   const streams = new OpenRequests('event streams', LIMITS.eventStreamsMax);
@@ -68,7 +71,7 @@ export function createApi({ services, log, registry, heartbeatMs = LIMITS.eventH
   eventRoutes(api, { events: services.events, streams, heartbeatMs, log });
   fileRoutes(api, services.files, services.idempotency);
   tokenRoutes(api, services.tokens, services.idempotency);
-  healthRoutes(api, services.health, registry);
+  healthRoutes(api, services.health, scrape);
   openapiRoutes(api);
   indexRoute(api);
 

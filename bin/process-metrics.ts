@@ -1,0 +1,11 @@
+// Metrics of the process itself: memory, event loop, CPU, and which version runs.
+
+import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+
+export function processMetrics(registry: Registry, version: string): void {
+  collectDefaultMetrics({ register: registry });
+  new Gauge({ name: 'starling_build_info', help: 'Version that runs; the value is always 1.', labelNames: ['version'], registers: [registry] }).set(
+    { version },
+    1,
+  );
+}
