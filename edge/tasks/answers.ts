@@ -1,6 +1,7 @@
 // Reading what a CPE answered, whatever it left out: the reader checked the envelope, not that a result holds every member. Nothing
 // here throws; a missing member is an empty list, '' or 0 (FIELD 13).
 
+import { LIMITS } from '../../base/limits.ts';
 import type { Args, ParameterAttribute, ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import type { CpeArgs, CpeMethod } from '../../cwmp/rpc-table.ts';
 import type { AcsRequest } from '../../cwmp/session.ts';
@@ -11,11 +12,17 @@ export function request<M extends CpeMethod>(method: M, args: CpeArgs<M>): AcsRe
   return { method, args };
 }
 
-/** A list of structs that have a Name; entries without one are skipped (FIELD 12). */
+/**
+ * A list of structs that have a Name; entries without one are skipped (FIELD 12). So are names of absurd length: a walk that followed
+ * them would go down for ever.
+ */
 function namedEntries(result: Args, field: string): ({ Name: string } & Record<string, unknown>)[] {
   const list = result[field];
   if (!Array.isArray(list)) return [];
-  return list.filter((entry) => typeof entry === 'object' && entry !== null && typeof entry.Name === 'string');
+  return list.filter((entry) => {
+    if (typeof entry !== 'object' || entry === null || typeof entry.Name !== 'string') return false;
+    return entry.Name.length <= LIMITS.parameterNameCharsMax;
+  });
 }
 
 export function valuesOf(result: Args): ParameterValue[] {

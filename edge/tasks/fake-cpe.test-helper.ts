@@ -165,7 +165,10 @@ export class FakeCpe {
 
   #add(table: string): Answer {
     if (!this.tables.has(table)) return fault(9005);
-    const InstanceNumber = (this.#instances.get(table) ?? 0) + 1;
+    const present = [...this.tree.keys()].filter((path) => path.startsWith(table));
+    const numbers = present.map((path) => Number.parseInt(path.slice(table.length), 10));
+    // Numbers are never given anew (CWMP X3).
+    const InstanceNumber = Math.max(this.#instances.get(table) ?? 0, ...numbers) + 1;
     this.#instances.set(table, InstanceNumber);
     this.tree.set(`${table}${InstanceNumber}.Enable`, { value: '0', type: 'xsd:boolean', writable: true });
     this.tree.set(`${table}${InstanceNumber}.Name`, { value: '', type: 'xsd:string', writable: true });
