@@ -291,6 +291,7 @@ test('a CPE that is silent for 14 s in the middle of a transfer goes on where it
   down.on('data', (data) => {
     received += data.length;
   });
+  down.resume();
   up.on('data', (data) => {
     answer += data.toString();
   });

@@ -78,11 +78,13 @@ test('an unfinished file cannot be seen, and is removed at the next start; finis
   await pending.write(Buffer.from('half'));
   expect(await store.meta('a')).toBeNull();
   writeFileSync(join(folder, 'b.0123.meta'), '{}');
-  expect(await store.removeLeftovers()).toBe(2);
+  expect(await store.removeLeftovers(Date.now() - 60_000)).toBe(0);
+  const later = Date.now() + 60_000;
+  expect(await store.removeLeftovers(later)).toBe(2);
   expect(await contentOf(kept.fileId)).toBe('kept');
   expect(readdirSync(folder)).toHaveLength(2);
   await pending.discard();
-  expect(await store.removeLeftovers()).toBe(0);
+  expect(await store.removeLeftovers(later)).toBe(0);
 });
 
 test('an upload that comes again replaces the first as a whole; a reader of the first goes on', async () => {

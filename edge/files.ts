@@ -4,7 +4,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, mkdirSync } from 'node:fs';
-import { type FileHandle, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { assert } from '../base/assert.ts';
@@ -110,15 +110,18 @@ export class FileStore {
     await rm(join(this.#dir, meta.data), { force: true });
   }
 
-  /** Removes what a killed process left unfinished. Only for the start, before anybody writes. Returns how many files went. */
-  async removeLeftovers(): Promise<number> {
-    const names = await readdir(this.#dir);
+  /**
+   * Removes what a killed process left unfinished. @param beforeMs start of this process: what was touched since is being written now.
+   * @returns how many files went.
+   */
+  async removeLeftovers(beforeMs: number): Promise<number> {
     let removed = 0;
-    for (const name of names) {
+    for (const name of await readdir(this.#dir)) {
       if (/^[A-Za-z0-9_-]+\.json$/.test(name)) continue;
-      const meta = await this.meta(name.split('.')[0] ?? '');
-      if (meta?.data === name) continue;
-      await rm(join(this.#dir, name), { force: true });
+      const path = join(this.#dir, name);
+      const touched = await stat(path);
+      if (touched.mtimeMs >= beforeMs || (await this.meta(name.split('.')[0] ?? ''))?.data === name) continue;
+      await rm(path, { force: true });
       removed++;
     }
     return removed;

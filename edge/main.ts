@@ -10,6 +10,7 @@ import { entryUrl } from '../base/entries.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { BusTransport } from '../bus/transport.ts';
+import { openFileStore } from './files.ts';
 import { Relay } from './relay.ts';
 import { createSessionMemory, SessionTable } from './session-table.ts';
 import { openEdgeStore } from './store/lmdb-store.ts';
@@ -41,6 +42,7 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
   const storeDir = join(config.dataDir, 'edge');
   const filesDir = join(config.dataDir, 'files');
   const threadCount = config.edgeThreads;
+  await openFileStore(filesDir).removeLeftovers(performance.timeOrigin);
   const stamps = Stamps.forNewStart(storeDir);
   const ackedMemory = new SharedArrayBuffer(8 * (threadCount + 1));
   const store = openEdgeStore({ dir: storeDir, edgeId: config.edgeId, pop: config.pop, lane: 0, stamps });
