@@ -10,6 +10,8 @@ import { entryUrl } from '../base/entries.ts';
 import { ConfigError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { BusTransport } from '../bus/transport.ts';
+import { ProfileChooser } from '../profiles/choose.ts';
+import { loadProfiles } from '../profiles/load.ts';
 import { openFileStore } from './files.ts';
 import { Relay } from './relay.ts';
 import { createSessionMemory, SessionTable } from './session-table.ts';
@@ -53,7 +55,7 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
   const relay = new Relay({
     store, transport, log, registry, acked: new BigInt64Array(ackedMemory), clock: systemClock,
     edgeId: config.edgeId, pop: config.pop, threads: threadCount, version,
-    waker,
+    waker, profiles: new ProfileChooser(loadProfiles()),
   }); // biome-ignore format: a plain list
 
   const threads: SessionThread[] = [];

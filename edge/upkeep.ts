@@ -1,0 +1,152 @@
+// What must happen although no CPE comes: sessions that went silent are ended, work whose deadline or wait is over is ended or its CPE woken,
+// and the disk is looked at. One round at a time; each bounded. What becomes of work is the planner's to say.
+
+import type { Clock } from '../base/clock.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import type { ProfileChooser } from '../profiles/choose.ts';
+import type { Waker } from './http-waker.ts';
+import { interrupt, overdue } from './planner.ts';
+import { isExpired } from './store/lmdb-store.ts';
+import type { EdgeTransaction, RelayStore, SessionRecord, WorkRecord } from './store/store.ts';
+import type { TaskContext } from './tasks/task.ts';
+
+export interface UpkeepOptions {
+  store: RelayStore;
+  waker: Waker;
+  profiles: ProfileChooser;
+  log: Log;
+  clock: Clock;
+}
+
+interface Wake {
+  cpeId: string;
+  why: string;
+}
+
+export class Upkeep {
+  readonly #o: UpkeepOptions;
+
+  constructor(options: UpkeepOptions) {
+    this.#o = options;
+  }
+
+  /** One round. Rejects with StoreError when the store cannot be written; the next round tries again. */
+  async round(): Promise<void> {
+    const { store } = this.#o;
+    await store.checkDisk();
+    const refusing = store.refusing();
+    if (refusing === 'disk-full' || refusing === 'broken') return;
+    await this.#endSilentSessions();
+    await this.#settleDueWork();
+  }
+
+  /** A session without a POST for its timeout has failed (CWMP S9): what it had in flight is of unknown outcome. */
+  async #endSilentSessions(): Promise<void> {
+    const { store, clock, waker } = this.#o;
+    const nowMs = clock.now();
+    const silent = store.expiredSessions(nowMs, LIMITS.relayDueMax);
+    if (silent.length === 0) return;
+    const wakes = await store.transact((transaction) => {
+      const broken: Wake[] = [];
+      for (const { cpeId, record } of silent) {
+        // The CPE may have POSTed since we looked.
+        const current = transaction.getSession(cpeId);
+        if (current === undefined || current.sessionId !== record.sessionId || !isExpired(current, nowMs)) continue;
+        if (this.#endSession(transaction, cpeId, current, nowMs)) {
+          broken.push({ cpeId, why: 'its session broke off with work under way' });
+        }
+      }
+      return broken;
+    });
+    for (const { cpeId, why } of wakes) waker.wake(cpeId, why);
+  }
+
+  /** True when it had work in flight. */
+  #endSession(transaction: EdgeTransaction, cpeId: string, session: SessionRecord, nowMs: number): boolean {
+    transaction.removeSession(cpeId);
+    if (session.session.phase === 'ended') return false;
+    const { sessionId, startedAt, rpcs, actionId } = session;
+    const body = {
+      cpeId,
+      sessionId,
+      why: 'timeout',
+      ok: false,
+      startedAt,
+      endedAt: session.lastAt + session.timeoutMs,
+      rpcs,
+    };
+    transaction.appendFacts([{ type: 'session', body }], nowMs);
+    const record = actionId === null ? undefined : transaction.getWork(cpeId, actionId);
+    if (record === undefined || !record.inFlight) return false;
+    return this.#guarded(record, false, () => {
+      transaction.putWork(interrupt(record, this.#context(cpeId, nowMs)));
+      return true;
+    });
+  }
+
+  async #settleDueWork(): Promise<void> {
+    const { store, clock, waker } = this.#o;
+    const nowMs = clock.now();
+    const due = store.dueWork(nowMs, LIMITS.relayDueMax);
+    if (due.length === 0) return;
+    const wakes = await store.transact((transaction) =>
+      due.flatMap((record) => this.#settle(transaction, record, nowMs)),
+    );
+    for (const { cpeId, why } of wakes) waker.wake(cpeId, why);
+  }
+
+  #settle(transaction: EdgeTransaction, { work: { cpeId, actionId } }: WorkRecord, nowMs: number): Wake[] {
+    const record = transaction.getWork(cpeId, actionId);
+    if (record === undefined) return [];
+    // A session that is open looks after its own work.
+    const session = transaction.getSession(cpeId);
+    if (session !== undefined && !isExpired(session, nowMs)) return [];
+    return this.#guarded<Wake[]>(record, [], () => {
+      const context = this.#context(cpeId, nowMs);
+      // Without a session nothing can be in flight: one was lost with it.
+      const settled = interrupt(record, context);
+      const next = overdue(settled, context);
+      switch (next.type) {
+        case 'ended':
+          transaction.removeWork(cpeId, actionId);
+          transaction.appendFacts(next.facts, nowMs);
+          return [];
+        case 'waiting':
+          transaction.putWork(next.record);
+          return [];
+        case 'needs-session':
+          if (settled !== record) transaction.putWork(settled);
+          return [{ cpeId, why: `its ${record.work.kind} is due` }];
+      }
+    });
+  }
+
+  /** One record whose task fails must not keep the others of the round, for ever, from being looked at. */
+  #guarded<T>(record: WorkRecord, otherwise: T, run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      const { cpeId, actionId, kind } = record.work;
+      this.#o.log.error(
+        { err: error, cpeId, actionId, kind },
+        'a task failed between sessions; its work stays as it is',
+      );
+      return otherwise;
+    }
+  }
+
+  /** What a task may know between sessions. Nothing is sent from here, so nobody follows these URLs. */
+  #context(cpeId: string, nowMs: number): TaskContext {
+    const { store, profiles } = this.#o;
+    const cpe = store.getDevice(cpeId)?.cpe;
+    return {
+      nowMs,
+      profile: profiles.byId(cpe?.profile ?? ''),
+      root: cpe?.root ?? '',
+      known: (path) => store.knownParameter(cpeId, path),
+      downloadUrl: () => '',
+      uploadUrl: () => '',
+    };
+  }
+}
