@@ -141,8 +141,10 @@ test('a reader that closes the stream ends it, even when its connection says not
   const memory = memoryServices();
   const { api } = createApi({ services: memory.services, log: silentLog, registry: new Registry() });
   const answer = await api.request('/api/v1/events', { headers: { authorization: 'Bearer stl_noc' } });
+  const reader = answer.body!.getReader();
+  await reader.read();
   await until(() => memory.listeners.size === 1);
-  await answer.body!.cancel();
+  await reader.cancel();
   expect(memory.listeners.size).toBe(0);
 });
 
