@@ -21,11 +21,11 @@ export async function up(config: Config, version: string): Promise<void> {
   const startedAt = performance.now();
   const log = openLog(config.logLevel);
   const release = await lockDataFolder(config.dataDir);
-  const transport = new InProcessTransport(log);
+  const transport = new InProcessTransport();
   const registry = new Registry();
   processMetrics(registry, version);
   const fileStore = openFileStore(`${config.dataDir}/files`);
-  await fileStore.removeLeftovers();
+  await fileStore.removeLeftovers(Date.now());
   const control = await startControl({
     dataDir: config.dataDir,
     databaseUrl: config.databaseUrl,

@@ -42,7 +42,7 @@ export async function startTestEdge(env: Record<string, string> = {}, dataDir?: 
     {},
     { STARLING_CWMP_PORT: '0', STARLING_DATA_DIR: dir, STARLING_EDGE_THREADS: '2', STARLING_EDGE_ID: 'test', STARLING_LOG_LEVEL: 'fatal', STARLING_DRAIN_SECONDS: '1', ...env },
   );
-  const transport = new InProcessTransport(silentLog);
+  const transport = new InProcessTransport();
   const facts: Fact[] = [];
   const waiting = new Set<() => void>();
   transport.subscribe(ALL_FACTS, 'test', async (_subject, messages) => {
