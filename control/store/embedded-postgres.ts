@@ -27,16 +27,13 @@ import { type Binaries, findBinaries, findLauncher, type Launcher, runToEnd } fr
 const USER = 'starling';
 const DATABASE = 'starling';
 
-/** A small footprint beside the edge in one machine; durability as PostgreSQL ships it. */
+/** A small footprint beside the edge in one machine. Durability (fsync, synchronous_commit) is not here: it stays as PostgreSQL ships it. */
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: '40',
   shared_buffers: '64MB',
   max_wal_size: '512MB',
-  fsync: 'on',
-  synchronous_commit: 'on',
-  full_page_writes: 'on',
   // Nobody replicates a private cluster: less WAL, and fewer processes.
   wal_level: 'minimal',
   max_wal_senders: '0',

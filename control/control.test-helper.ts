@@ -1,0 +1,149 @@
+// A control context on a fresh database, with a bus whose other side is a list: what the tests of this folder stand on.
+
+import { Registry } from 'prom-client';
+import { ManualClock } from '../base/clock.ts';
+import { silentLog } from '../base/log.ts';
+import { SecretBox } from '../base/secret-box.ts';
+import { type ActionResult, type AnyFactBody, type Decision, type FactBody, MESSAGE_VERSION, type Work } from '../bus/messages.ts';
+import { factsOf } from '../bus/subjects.ts';
+import type { BusMessage, BusTransport } from '../bus/transport.ts';
+import type { ParameterValue } from '../cwmp/message.ts';
+import { loadProfiles } from '../profiles/load.ts';
+import { freshDatabase } from '../test/postgres.test-helper.ts';
+import { Dispatcher } from './actions/dispatch.ts';
+import { actionService } from './actions/service.ts';
+import type { ControlContext } from './context.ts';
+import { Ingest } from './ingest/ingest.ts';
+import { LiveEvents } from './live-events.ts';
+import { controlMetrics } from './metrics.ts';
+import { Reconciler } from './reconciler.ts';
+import { deviceService } from './registry/devices.ts';
+import { ProfileBook } from './registry/profile-book.ts';
+import type { ActionService, DeviceService, Principal } from './services.ts';
+
+export const CPE = '00259E-HG8245-TEST0001';
+export const ADMIN: Principal = { tokenId: 'token-1', name: 'Ada', role: 'admin' };
+const profiles = loadProfiles();
+
+/** An edge as control sees it: decisions it was handed, and whether it answers. */
+export class FakeBus implements BusTransport {
+  readonly decisions: { subject: string; id: string; decision: Decision }[] = [];
+  answers = true;
+
+  async publish(subject: string, messages: BusMessage[]): Promise<void> {
+    if (!this.answers) throw new Error('nobody is there');
+    for (const { id, payload } of messages) this.decisions.push({ subject, id, decision: payload as Decision });
+  }
+  subscribe(): never {
+    throw new Error('these tests hand facts over themselves');
+  }
+  async close(): Promise<void> {}
+
+  work(): Work[] {
+    return this.decisions.flatMap(({ decision }) => (decision.type === 'work' ? [decision.body] : []));
+  }
+}
+
+export interface TestControl {
+  context: ControlContext;
+  clock: ManualClock;
+  bus: FakeBus;
+  ingest: Ingest;
+  handOver: Reconciler;
+  actions: ActionService;
+  devices: DeviceService;
+  /** Facts as the edge of these tests would send them, numbered per lane. */
+  facts(bodies: AnyFactBody[], lane?: number): BusMessage[];
+  /** Sends facts and waits until they took effect. */
+  send(...bodies: AnyFactBody[]): Promise<void>;
+  subject: string;
+}
+
+export async function testControl(options: { manageConnectionRequest?: boolean } = {}): Promise<TestControl> {
+  const { sql } = await freshDatabase();
+  const clock = new ManualClock();
+  const live = new LiveEvents(sql, silentLog);
+  const context: ControlContext = {
+    sql,
+    box: new SecretBox(new Uint8Array(32).fill(3)),
+    book: new ProfileBook(profiles),
+    clock,
+    log: silentLog,
+    live,
+    metrics: controlMetrics(new Registry(), async () => new Map()),
+  };
+  const bus = new FakeBus();
+  const dispatcher = new Dispatcher(context, bus);
+  const handOver = new Reconciler({ name: 'hand-over', periodMs: 3_600_000, job: () => dispatcher.pass(), clock, log: silentLog });
+  const manageConnectionRequest = options.manageConnectionRequest ?? false;
+  const ingest = new Ingest(context, { manageConnectionRequest, handOver: () => handOver.pass() });
+  const subject = factsOf('pop1', 'edge1');
+  const sequences = new Map<number, number>();
+  const facts = (bodies: AnyFactBody[], lane = 1): BusMessage[] =>
+    bodies.map((body) => {
+      const sequence = (sequences.get(lane) ?? 0) + 1;
+      sequences.set(lane, sequence);
+      const payload = { v: MESSAGE_VERSION, edgeId: 'edge1', pop: 'pop1', lane, sequence, at: clock.now(), ...body };
+      return { id: `edge1.${lane}:${sequence}`, payload };
+    });
+  return {
+    context,
+    clock,
+    bus,
+    ingest,
+    handOver,
+    actions: actionService(context, dispatcher, handOver),
+    devices: deviceService(context, dispatcher, handOver),
+    facts,
+    send: (...bodies) => ingest.handle(subject, facts(bodies)),
+    subject,
+  };
+}
+
+export const value = (Name: string, Value: string, Type = 'xsd:string'): ParameterValue => ({ Name, Value, Type });
+
+export function inform(options: Partial<FactBody<'inform'>> & { serial?: string } = {}): AnyFactBody {
+  const { serial = 'TEST0001', ...rest } = options;
+  const body: FactBody<'inform'> = {
+    cpeId: `00259E-HG8245-${serial}`,
+    sessionId: 'session-1',
+    cpe: {
+      device: { Manufacturer: 'Huawei', OUI: '00259E', ProductClass: 'HG8245', SerialNumber: serial },
+      root: 'InternetGatewayDevice.',
+      namespace: 'urn:dslforum-org:cwmp-1-0',
+      version: '1.0',
+      address: '192.0.2.7',
+      profile: 'tr098',
+    },
+    events: [{ EventCode: '1 BOOT', CommandKey: '' }],
+    retryCount: 0,
+    currentTime: '2026-01-31T12:00:00Z',
+    changed: [],
+    reset: false,
+    tolerances: [],
+    ...rest,
+  };
+  return { type: 'inform', body };
+}
+
+export function result(work: Pick<Work, 'actionId' | 'generation' | 'cpeId'>, options: Partial<ActionResult> = {}): AnyFactBody {
+  const { actionId, generation, cpeId } = work;
+  const done: ActionResult = {
+    outcome: 'done',
+    why: 'Read back as set.',
+    before: [],
+    after: [],
+    items: [],
+    data: {},
+    rpcs: [],
+    startedAt: 1_700_000_000_000,
+    endedAt: 1_700_000_001_000,
+    ...options,
+  };
+  return { type: 'result', body: { cpeId, actionId, generation, result: done } };
+}
+
+export function progress(work: Pick<Work, 'actionId' | 'generation' | 'cpeId'>, state: FactBody<'progress'>['state'], why: string): AnyFactBody {
+  const { actionId, generation, cpeId } = work;
+  return { type: 'progress', body: { cpeId, actionId, generation, state, why } };
+}

@@ -1,0 +1,240 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { AnyFactBody } from '../../bus/messages.ts';
+import { factsOf } from '../../bus/subjects.ts';
+import { ADMIN, CPE, inform, type TestControl, testControl, value } from '../control.test-helper.ts';
+
+const SSID = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.SSID';
+const KEY = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.KeyPassphrase';
+
+async function tree(control: TestControl, id = CPE): Promise<Record<string, string | null>> {
+  const rows = await control.context.sql`select path, value from device_parameter where device_id = ${id} order by path`;
+  return Object.fromEntries(rows.map((row) => [row['path'], row['value']]));
+}
+const count = async (control: TestControl, table: string): Promise<number> => {
+  const [row] = await control.context.sql.unsafe(`select count(*)::int as count from ${table}`);
+  return row!['count'];
+};
+const values = (...list: [string, string][]): AnyFactBody => ({
+  type: 'values',
+  body: { cpeId: CPE, sessionId: 's', values: list.map(([name, text]) => value(name, text)) },
+});
+const names = (path: string, complete: boolean, list: string[]): AnyFactBody => ({
+  type: 'names',
+  body: { cpeId: CPE, sessionId: 's', path, complete, names: list.map((Name) => ({ Name, Writable: true })) },
+});
+
+test('an Inform makes the device, its tree and its timeline', async () => {
+  const control = await testControl();
+  const changed = [
+    value('InternetGatewayDevice.DeviceInfo.SoftwareVersion', 'V3R017'),
+    value('InternetGatewayDevice.ManagementServer.ConnectionRequestURL', 'http://192.0.2.7:7547/x'),
+    value(SSID, 'home'),
+  ];
+  await control.send(inform({ changed }));
+  expect(await control.devices.get(CPE)).toMatchObject({
+    manufacturer: 'Huawei',
+    softwareVersion: 'V3R017',
+    connectionRequestUrl: 'http://192.0.2.7:7547/x',
+    edgeId: 'edge1',
+    pop: 'pop1',
+    address: '192.0.2.7',
+    lastBootAt: new Date(control.clock.now()).toISOString(),
+  });
+  expect((await tree(control))[SSID]).toBe('home');
+  const { items } = await control.devices.timeline(CPE, {});
+  expect(items.map(({ kind }) => kind)).toEqual(['device.new', 'inform']);
+});
+
+test('the same batch delivered again takes effect once', async () => {
+  const control = await testControl();
+  const batch = control.facts([inform({ changed: [value(SSID, 'a')] }), values([SSID, 'b'])]);
+  await control.ingest.handle(control.subject, batch);
+  const events = await count(control, 'event');
+  await control.ingest.handle(control.subject, batch);
+  await control.ingest.handle(control.subject, batch.slice(0, 1));
+  expect(await count(control, 'event')).toBe(events);
+  expect((await tree(control))[SSID]).toBe('b');
+});
+
+test('however batches are cut, repeated and interleaved by lane, effects are those of one delivery', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ lane: fc.constantFrom(1, 2), cut: fc.boolean(), again: fc.boolean() }), { minLength: 1, maxLength: 12 }),
+      async (plan) => {
+        const control = await testControl();
+        await control.send(inform());
+        const before = await count(control, 'event');
+        const sent = plan.map(({ lane, ...rest }, index) => {
+          const body: AnyFactBody = { type: 'request', body: { cpeId: CPE, sessionId: String(index), method: 'Kicked', args: {} } };
+          return { lane, ...rest, message: control.facts([body], lane)[0]! };
+        });
+        let batch: typeof sent = [];
+        const deliver = async (): Promise<void> => {
+          const messages = batch.map(({ message }) => message);
+          await control.ingest.handle(control.subject, messages);
+          if (batch.some(({ again }) => again)) await control.ingest.handle(control.subject, messages);
+          batch = [];
+        };
+        for (const entry of sent) {
+          batch.push(entry);
+          if (entry.cut) await deliver();
+        }
+        await deliver();
+        expect(await count(control, 'event')).toBe(before + plan.length);
+      },
+    ),
+    { numRuns: 8 },
+  );
+});
+
+test('a transaction that fails leaves neither effect nor mark, and the next delivery takes effect', async () => {
+  const control = await testControl();
+  await control.send(inform());
+  const batch = control.facts([values([SSID, 'late'])]);
+  // The database goes away between effect and commit: a trigger that fails at commit stands for it.
+  await control.context.sql.unsafe(`
+    create function cut() returns trigger language plpgsql as $$ begin raise exception using errcode = '57P01'; end $$;
+    create constraint trigger cut after insert or update on ingest_mark deferrable initially deferred for each row execute function cut()`);
+  await expect(control.ingest.handle(control.subject, batch)).rejects.toMatchObject({ code: '57P01' });
+  expect((await tree(control))[SSID]).toBeUndefined();
+  await control.context.sql.unsafe('drop trigger cut on ingest_mark');
+  await control.ingest.handle(control.subject, batch);
+  expect((await tree(control))[SSID]).toBe('late');
+});
+
+test('facts of one batch apply in their order: bootstrap drops what was told before it, not after', async () => {
+  const control = await testControl();
+  await control.send(inform(), values([SSID, 'old'], ['InternetGatewayDevice.X', 'old']));
+  const reset = inform({ reset: true, events: [{ EventCode: '0 BOOTSTRAP', CommandKey: '' }], changed: [value(SSID, 'factory')] });
+  await control.send(values(['InternetGatewayDevice.Y', 'before']), reset, values(['InternetGatewayDevice.Z', 'after']));
+  expect(await tree(control)).toEqual({ [SSID]: 'factory', 'InternetGatewayDevice.Z': 'after' });
+  expect((await control.devices.get(CPE)).lastBootstrapAt).not.toBe(null);
+});
+
+test('complete names drop what is gone below their path and nothing beside it', async () => {
+  const control = await testControl();
+  const at = 'InternetGatewayDevice.';
+  await control.send(inform(), values([`${at}A.1.X`, '1'], [`${at}A.2.X`, '2'], [`${at}AB.X`, '3'], [`${at}B.X`, '4']));
+  await control.send(names(`${at}A.`, true, [`${at}A.1.`, `${at}A.1.X`, `${at}A.3.X`]));
+  const left = await tree(control);
+  expect(Object.keys(left)).toEqual([`${at}A.1.`, `${at}A.1.X`, `${at}A.3.X`, `${at}AB.X`, `${at}B.X`]);
+  expect(left[`${at}A.1.X`]).toBe('1'); // Names say nothing about values.
+  await control.send(names(`${at}AB`, true, []), names(`${at}B.`, false, [`${at}B.Y`]));
+  expect(Object.keys(await tree(control))).toEqual([`${at}A.1.`, `${at}A.1.X`, `${at}A.3.X`, `${at}B.X`, `${at}B.Y`]);
+});
+
+test.each([
+  ['no object', 'hello', 'garbage'],
+  ['no envelope', { type: 'inform' }, 'garbage'],
+  ['null', null, 'garbage'],
+  ['an unknown type', { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'telemetry', body: {} }, 'unknown'],
+  ['a newer version', { v: 2, edgeId: 'edge1', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: {} }, 'unknown'],
+  ['a wrong body', { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: { devices: 7 } }, 'unknown'],
+  ['an edge that speaks for another', { v: 1, edgeId: 'edge2', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: { devices: [] } }, 'misplaced'],
+])('%s is parked once, and the facts around it take effect', async (_, payload, why) => {
+  const control = await testControl();
+  const [first, last] = control.facts([inform(), values([SSID, 'x'])]);
+  const batch = [first!, { id: 'odd', payload }, last!];
+  await control.ingest.handle(control.subject, batch);
+  await control.ingest.handle(control.subject, batch);
+  const parked = await control.context.sql`select why from parked_message`;
+  expect(parked).toHaveLength(1);
+  expect(parked[0]!['why']).toMatch(new RegExp(`^${why}`));
+  expect((await tree(control))[SSID]).toBe('x');
+});
+
+test('a fact that PostgreSQL cannot store is parked alone', async () => {
+  const control = await testControl();
+  const far = { ...control.facts([values(['InternetGatewayDevice.Far', 'x'])])[0]! };
+  (far.payload as { at: number }).at = 9e15; // Beyond what timestamptz holds; a Date cannot be made of it.
+  await control.ingest.handle(control.subject, [...control.facts([inform()], 2), far, ...control.facts([values([SSID, 'y'])], 2)]);
+  expect(await count(control, 'parked_message')).toBe(1);
+  expect(await tree(control)).toEqual({ [SSID]: 'y' });
+});
+
+test('NUL characters, lone surrogates and SQL in values are data', async () => {
+  const control = await testControl();
+  const nasty = `x'); drop table device; -- ' " \\ \${1} %s`;
+  await control.send(inform({ changed: [value('InternetGatewayDevice.A', 'a\0b'), value('InternetGatewayDevice.B', 'x\ud800y'), value(SSID, nasty)] }));
+  expect(await tree(control)).toMatchObject({ 'InternetGatewayDevice.A': 'a\ufffdb', 'InternetGatewayDevice.B': 'x\ufffdy', [SSID]: nasty });
+  expect(await control.devices.list({ q: nasty })).toEqual({ items: [], next: null });
+  expect((await control.devices.parameters(CPE, { prefix: nasty })).items).toEqual([]);
+});
+
+test('an edge that lost its store is heard again, and its work is sent again under a new generation', async () => {
+  const control = await testControl();
+  const hello = (startedAt: number): AnyFactBody => ({ type: 'hello', body: { version: '1', threads: 1, startedAt } });
+  await control.send(hello(1_000), inform());
+  await control.actions.create(CPE, { kind: 'reboot' }, { principal: ADMIN });
+  await control.handOver.pass();
+  expect(control.bus.work().map(({ generation }) => generation)).toEqual([1]);
+  const fresh = { id: 'edge1.1:1b', payload: { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 1, sequence: 1, at: control.clock.now(), ...hello(2_000) } };
+  const next = { id: 'edge1.1:2b', payload: { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 1, sequence: 2, at: control.clock.now(), ...values([SSID, 'new']) } };
+  await control.ingest.handle(control.subject, [fresh, next]);
+  expect((await tree(control))[SSID]).toBe('new');
+  expect(control.bus.work().map(({ generation }) => generation)).toEqual([1, 2]);
+});
+
+test('an old hello delivered again does not open the way for duplicates', async () => {
+  const control = await testControl();
+  const batch = control.facts([{ type: 'hello', body: { version: '1', threads: 1, startedAt: 1_000 } }, inform()]);
+  await control.ingest.handle(control.subject, batch);
+  const events = await count(control, 'event');
+  await control.ingest.handle(control.subject, batch);
+  expect(await count(control, 'event')).toBe(events);
+});
+
+test('first contact gets connection-request credentials of its own before the facts are acknowledged', async () => {
+  const control = await testControl({ manageConnectionRequest: true });
+  await control.send(inform());
+  const kinds = control.bus.decisions.map(({ decision }) => decision.type);
+  expect(kinds).toEqual(['device', 'work']); // The edge knows the secret before the device does.
+  const [work] = control.bus.work();
+  expect(work).toMatchObject({ kind: 'set', cpeId: CPE, priority: 30 });
+  const [user, password] = (work!.args['values'] as { name: string; value: string }[]).map((entry) => entry.value);
+  expect(user).toMatch(/^[A-Za-z0-9]{1,32}$/);
+  expect(password).toMatch(/^[A-Za-z0-9]{20,32}$/);
+  const settings = control.bus.decisions[0]!.decision;
+  expect(settings).toMatchObject({ body: { settings: { connectionRequest: [{ username: user, password }] } } });
+  // A second Inform asks for nothing; a refused connection request does, but only when no such action is open.
+  await control.send(inform({ events: [{ EventCode: '4 VALUE CHANGE', CommandKey: '' }] }));
+  const wake: AnyFactBody = { type: 'wake', body: { cpeId: CPE, outcome: 'unauthorized', method: 'http', why: '401', durationMs: 5 } };
+  await control.send(wake);
+  expect(control.bus.work()).toHaveLength(1);
+});
+
+test('quiet devices are seen without an event each', async () => {
+  const control = await testControl();
+  await control.send(inform());
+  const events = await count(control, 'event');
+  const at = control.clock.now() + 60_000;
+  await control.send({ type: 'seen', body: { devices: [{ cpeId: CPE, at }, { cpeId: '00259E-HG8245-OTHER', at }] } });
+  expect(await count(control, 'event')).toBe(events);
+  expect((await control.devices.get(CPE)).lastSeenAt).toBe(new Date(at).toISOString());
+  expect(await control.devices.get('00259E-HG8245-OTHER')).toMatchObject({ serialNumber: 'OTHER', firstSeenAt: null });
+});
+
+test('secrets that devices tell are found nowhere in plain, in any table', async () => {
+  const control = await testControl({ manageConnectionRequest: true });
+  const secret = 'pl4nted-s3cret';
+  await control.send(inform({ changed: [value(KEY, secret), value('InternetGatewayDevice.X_Foo.Password', secret)] }));
+  await control.send(values([KEY, secret]), {
+    type: 'request',
+    body: { cpeId: CPE, sessionId: 's', method: 'RequestDownload', args: { Password: secret, URL: `ftp://u:${secret}@h/x` } },
+  });
+  await control.ingest.handle(control.subject, [{ id: 'odd', payload: { secret } }]);
+  await control.devices.setCredentials(
+    CPE,
+    { cpe: { username: 'cpe', password: secret }, connectionRequest: [{ username: 'cr', password: secret }] },
+    ADMIN,
+  );
+  const { sql } = control.context;
+  const tables = await sql`select table_name from information_schema.tables where table_schema = 'public'`;
+  for (const { table_name } of tables) {
+    const rows = await sql.unsafe(`select t::text as row from "${table_name}" t`);
+    for (const { row } of rows) expect(row, table_name).not.toContain(secret);
+  }
+  const parameters = await control.devices.parameters(CPE, { prefix: KEY });
+  expect(parameters.items).toMatchObject([{ value: '••••', secret: true, canonical: 'wifi.2g.password' }]);
+});
