@@ -16,11 +16,15 @@ const add = (values?: Record<string, string>, objectName = TABLE) =>
   });
 const VALUES = { Name: 'ssh', Enable: 'true' };
 
-test('add: lists, adds, writes below the new instance and reads it back', () => {
-  const run = new Operation(router(), add(VALUES));
-  run.known.set(`${TABLE}2.Enable`, { type: 'xsd:boolean', writable: true });
-  run.session();
-  expect(run.methods()).toEqual(['GetParameterNames', 'AddObject', 'SetParameterValues', 'GetParameterValues']);
+test('add: lists, adds, reads the types of the new instance, writes and reads back', () => {
+  const run = new Operation(router(), add(VALUES)).session();
+  expect(run.methods()).toEqual([
+    'GetParameterNames',
+    'AddObject',
+    'GetParameterValues',
+    'SetParameterValues',
+    'GetParameterValues',
+  ]);
   expect(run.result).toMatchObject({
     outcome: 'done',
     data: { InstanceNumber: 2, object: `${TABLE}2.` },
@@ -30,6 +34,8 @@ test('add: lists, adds, writes below the new instance and reads it back', () => 
     ],
   });
   expect(run.cpe.value(`${TABLE}2.Name`)).toBe('ssh');
+  // CWMP Y1: Enable is a boolean of this CPE, whatever control believed.
+  expect(run.cpe.received[3]!.args.ParameterList).toMatchObject([{ Type: 'xsd:string' }, { Type: 'xsd:boolean' }]);
 });
 
 test('add: without values the new instance is read back all the same', () => {
@@ -60,6 +66,26 @@ test('add: values that are refused leave the instance, and the result says so', 
   expect(run.result.why).toContain(`${TABLE}2. was made`);
 });
 
+test('add: default values that are wanted already are not written (FIELD 29)', () => {
+  const run = new Operation(router(), add({ Enable: '0' })).session();
+  expect(run.cpe.count('SetParameterValues')).toBe(0);
+  expect(run.result).toMatchObject({ outcome: 'done', items: [{ status: 'unchanged' }] });
+});
+
+test('add: an instance that cannot be read is still written, and applied', () => {
+  const run = new Operation(router(), add({ Name: 'ssh' }));
+  run.cpe.misbehaviour = { faults: { GetParameterValues: 9001 } };
+  expect(run.session().result).toMatchObject({ outcome: 'applied', data: { InstanceNumber: 2 } });
+  expect(run.cpe.value(`${TABLE}2.Name`)).toBe('ssh');
+});
+
+test('add: secrets of the new instance are redacted by the mark of control', () => {
+  const values = [{ name: 'Name', value: 'hunter22', secret: true }];
+  const run = new Operation(router(), testWork('add', { objectName: TABLE, values })).session();
+  expect(run.result).toMatchObject({ outcome: 'done', after: [{ Name: `${TABLE}2.Name`, Value: '••••' }] });
+  expect(JSON.stringify(run.result)).not.toContain('hunter22');
+});
+
 test('add: a CPE that does not tell the InstanceNumber is looked at', () => {
   const run = new Operation(router(), add());
   const { cpe } = run;
@@ -84,7 +110,6 @@ test('add: an instance accepted with Status 1 and not there yet is applied', () 
 
 test.each(['request-lost', 'answer-lost'] as const)('add: %s over AddObject never makes a second instance', (fate) => {
   const run = new Operation(router(), add(VALUES));
-  run.known.set(`${TABLE}2.Enable`, { type: 'xsd:boolean', writable: true });
   run.fate = (request) => (request === 1 ? fate : 'answered');
   run.session().session();
   expect(run.result).toMatchObject({ outcome: 'done', data: { InstanceNumber: 2 } });
@@ -109,9 +134,8 @@ test('add: a table that cannot be listed is not added to twice', () => {
   expect(run.cpe.count('AddObject')).toBe(1);
 });
 
-test.each([0, 2, 3])('add: a session that breaks over request %i goes on with it', (broken) => {
+test.each([0, 2, 3, 4])('add: a session that breaks over request %i goes on with it', (broken) => {
   const run = new Operation(router(), add(VALUES));
-  run.known.set(`${TABLE}2.Enable`, { type: 'xsd:boolean', writable: true });
   run.fate = (request) => (request === broken ? 'answer-lost' : 'answered');
   run.session().session();
   expect(run.result).toMatchObject({ outcome: 'done', data: { InstanceNumber: 2 } });

@@ -1,41 +1,34 @@
-// add: makes an instance of a table, gives it values, reads it back.
+// add: makes an instance of a table, reads it, gives it values as `set` does, and says under which number it is.
 //
-//   listing ─▶ adding ─InstanceNumber─▶ writing ─▶ verifying ─▶ ended
-//                │ ▲                      ▲  (without values: straight to verifying)
+//   listing ─▶ adding ─InstanceNumber─▶ reading ─values─▶ setting ─▶ ended
+//                │ ▲                      ▲  └────none────────────────▲
 //     broken     ▼ │ nothing new          │
 //     session  checking ──one new instance┘
 //
 // listing    Reads which instances there are, so that a lost answer to AddObject can be told from a lost request.
 // adding     AddObject is not idempotent (A.3.2.6): after a broken session it is never just sent again.
 // checking   Entered from adding alone. No new instance: add again; one: that is ours; several: somebody else adds too, so it fails.
-// writing    One SetParameterValues below the new instance. Refused: the instance stays, with default values, and the result says so.
-// verifying  Reads the instance.
+// reading    Reads the new instance: proof that it is there, its default values, and the types to write (CWMP Y1).
+// setting    The task of `set`, with the values below the new instance. Refused: the instance stays as it is, and the result says so.
 
 import type { Work } from '../../bus/messages.ts';
-import type { CpeFault, ParameterValue } from '../../cwmp/message.ts';
+import type { ParameterValue } from '../../cwmp/message.ts';
 import { instanceBelow } from '../../cwmp/paths.ts';
 import { infosOf, numberOf, request } from './answers.ts';
-import { faultResult, INVALID_NAME, sayFault } from './fault-outcome.ts';
-import { judge } from './judging.ts';
+import { faultResult, INVALID_NAME } from './fault-outcome.ts';
 import { beginReading, type Reading, readAnswer, readRequest } from './reading.ts';
+import { type SetState, set, setFrom } from './set.ts';
 import { type Answer, emptyResult, type Task, type TaskContext, type TaskFact, type TaskResult } from './task.ts';
-import { objectArg, type Wanted, wantedArg } from './work-args.ts';
-import { faultItems, type Item, redactValues, writeRequest } from './writing.ts';
+import { objectArg, wantedArg } from './work-args.ts';
+import { redactValues } from './writing.ts';
 
 export type AddState =
   | { phase: 'listing' }
   /** Instances before the AddObject; null when the CPE would not list them. */
   | { phase: 'adding' | 'checking'; instances: string[] | null }
-  | { phase: 'writing'; instance: string; later: boolean }
-  | {
-      phase: 'verifying';
-      instance: string;
-      later: boolean;
-      reading: Reading;
-      after: ParameterValue[];
-      refused: Item[];
-      fault: CpeFault | null;
-    }
+  /** `later`: the CPE said Status 1, so the instance may not be there yet. */
+  | { phase: 'reading'; instance: string; later: boolean; reading: Reading; found: ParameterValue[] }
+  | { phase: 'setting'; instance: string; set: SetState }
   | { phase: 'ended'; result: TaskResult };
 
 export const add: Task<AddState> = {
@@ -53,18 +46,17 @@ export const add: Task<AddState> = {
         const list = request('GetParameterNames', { ParameterPath: table, NextLevel: true });
         return { type: 'send', state, request: list, verifying: state.phase === 'checking' };
       }
-      case 'adding':
-        return {
-          type: 'send',
-          state,
-          request: request('AddObject', { ObjectName: table, ParameterKey: work.commandKey }),
-        };
-      case 'writing': {
-        const wanted = wantedBelow(work, state.instance);
-        return { type: 'send', state, request: writeRequest(wanted, [], work.commandKey, context) };
+      case 'adding': {
+        const args = { ObjectName: table, ParameterKey: work.commandKey };
+        return { type: 'send', state, request: request('AddObject', args) };
       }
-      case 'verifying':
+      case 'reading':
         return { type: 'send', state, request: readRequest(state.reading)!, verifying: true };
+      case 'setting': {
+        const next = set.next(setWork(work, state.instance), state.set, context);
+        if (next.type === 'end') return { type: 'end', result: valuesResult(work, state.instance, next.result) };
+        return { ...next, state: { ...state, set: next.state } };
+      }
       case 'ended':
         return { type: 'end', result: state.result };
     }
@@ -80,20 +72,21 @@ export const add: Task<AddState> = {
       }
       case 'adding': {
         if (answer.type === 'fault') {
-          return {
-            state: { phase: 'ended', result: faultResult(`adding to ${objectArg(work)}`, answer.fault) },
-            facts: [],
-          };
+          const result = faultResult(`adding to ${objectArg(work)}`, answer.fault);
+          return { state: { phase: 'ended', result }, facts: [] };
         }
         const number = numberOf(answer.result, 'InstanceNumber');
         // Made, but without saying which one: look.
         if (number < 1) return { state: { phase: 'checking', instances: state.instances }, facts: [] };
-        return { state: added(work, String(number), numberOf(answer.result, 'Status') === 1, context), facts: [] };
+        const later = numberOf(answer.result, 'Status') === 1;
+        return { state: added(work, String(number), later, context), facts: [] };
       }
-      case 'writing':
-        return { state: wrote(work, state, answer, context), facts: [] };
-      case 'verifying':
-        return verified(work, state, answer, context);
+      case 'reading':
+        return readBack(work, state, answer, context);
+      case 'setting': {
+        const told = set.answer(setWork(work, state.instance), state.set, answer, context);
+        return { state: { ...state, set: told.state }, facts: told.facts };
+      }
       case 'ended':
         return { state, facts: [] };
     }
@@ -101,15 +94,18 @@ export const add: Task<AddState> = {
 
   event: (_work, state) => state,
 
-  interrupted(_work, state) {
-    if (state.phase !== 'adding') return state;
-    return { phase: 'checking', instances: state.instances };
+  interrupted(work, state, context) {
+    if (state.phase === 'adding') return { phase: 'checking', instances: state.instances };
+    if (state.phase !== 'setting') return state;
+    return { ...state, set: set.interrupted(setWork(work, state.instance), state.set, context) };
   },
 };
 
-function wantedBelow(work: Work, instance: string): Wanted[] {
+/** The same work as a `set` of the values below the new instance. */
+function setWork(work: Work, instance: string): Work {
   const object = `${objectArg(work)}${instance}.`;
-  return wantedArg(work, false).map((one) => ({ ...one, name: object + one.name }));
+  const values = wantedArg(work, false).map((one) => ({ ...one, name: object + one.name }));
+  return { ...work, kind: 'set', args: { values } };
 }
 
 function listed(table: string, answer: Answer): { instances: string[] | null; facts: TaskFact[] } {
@@ -137,62 +133,46 @@ function checked(work: Work, before: string[] | null, now: string[] | null, cont
 }
 
 function added(work: Work, instance: string, later: boolean, context: TaskContext): AddState {
-  if (wantedArg(work, false).length > 0) return { phase: 'writing', instance, later };
-  return verify(work, instance, later, [], null, context);
-}
-
-function verify(
-  work: Work,
-  instance: string,
-  later: boolean,
-  refused: Item[],
-  fault: CpeFault | null,
-  context: TaskContext,
-): AddState {
   const reading = beginReading([`${objectArg(work)}${instance}.`], context.profile.quirks.getBatchNames);
-  return { phase: 'verifying', instance, later, reading, after: [], refused, fault };
+  return { phase: 'reading', instance, later, reading, found: [] };
 }
 
-function wrote(work: Work, state: AddState & { phase: 'writing' }, answer: Answer, context: TaskContext): AddState {
-  const { instance } = state;
-  if (answer.type === 'fault') {
-    const refused = faultItems(wantedBelow(work, instance), answer.fault);
-    return verify(work, instance, state.later, refused, answer.fault, context);
-  }
-  return verify(work, instance, state.later || numberOf(answer.result, 'Status') === 1, [], null, context);
-}
-
-function verified(
+function readBack(
   work: Work,
-  state: AddState & { phase: 'verifying' },
+  state: AddState & { phase: 'reading' },
   answer: Answer,
   context: TaskContext,
 ): { state: AddState; facts: TaskFact[] } {
-  const { instance, later, refused, fault } = state;
+  const { instance, later } = state;
   const { reading, values, facts } = readAnswer(state.reading, answer);
   const object = `${objectArg(work)}${instance}.`;
-  const after = [...state.after, ...values.filter(({ Name }) => Name.startsWith(object))];
-  if (readRequest(reading) !== null) return { state: { ...state, reading, after }, facts };
-  const wanted = wantedBelow(work, instance);
-  const data = { InstanceNumber: Number(instance), object };
-  const shown = redactValues(after, new Set(wanted.filter(({ secret }) => secret).map(({ name }) => name)), context);
-  const end = (result: TaskResult) => ({
-    state: { phase: 'ended', result: { ...result, after: shown, data } } as AddState,
-    facts,
-  });
-
-  const [lost] = reading.lost;
-  if (lost !== undefined && after.length === 0) {
-    if (later)
-      return end(emptyResult('applied', `${object} was accepted; the CPE makes it later, perhaps after a restart.`));
-    if (lost.status === 'unknown')
-      return end(emptyResult('refused', `The CPE said it made ${object}, but does not know it: ${lost.text}.`));
-    return end(emptyResult('applied', `${object} was made, but could not be read back: ${lost.text}.`));
+  const found = [...state.found, ...values.filter(({ Name }) => Name.startsWith(object))];
+  if (readRequest(reading) !== null) return { state: { ...state, reading, found }, facts };
+  const [lost] = found.length > 0 ? [] : reading.lost;
+  const end = (result: TaskResult) => {
+    const after = redactValues(found, new Set(), context);
+    return { state: { phase: 'ended', result: { ...result, after, data: dataOf(work, instance) } } as const, facts };
+  };
+  if (lost?.status === 'unknown' && !later) {
+    return end(emptyResult('refused', `The CPE said it made ${object}, but does not know it: ${lost.text}.`));
   }
-  if (wanted.length === 0) return end(emptyResult('done', `${object} was made and read back.`));
-  const verdict = judge({ wanted, before: [], after, lost: reading.lost, refused, fault, later }, context);
-  // The instance is there whatever became of its values: that is never a plain refusal.
-  const outcome = verdict.outcome === 'done' || verdict.outcome === 'applied' ? verdict.outcome : 'partial';
-  const told = fault === null ? '' : ` (${sayFault(fault)})`;
-  return end({ ...verdict, outcome, why: `${object} was made. ${verdict.why}${outcome === 'partial' ? told : ''}` });
+  const sub = setWork(work, instance);
+  const wanted = wantedArg(sub, false);
+  if (wanted.length > 0) return { state: { phase: 'setting', instance, set: setFrom(wanted, found, context) }, facts };
+  if (lost === undefined) return end(emptyResult('done', `${object} was made and read back.`));
+  if (!later) return end(emptyResult('applied', `${object} was made, but could not be read back: ${lost.text}.`));
+  return end(emptyResult('applied', `${object} was accepted; the CPE makes it later, perhaps after a restart.`));
+}
+
+/** The instance is there whatever became of its values, so their refusal is not a plain one. */
+function valuesResult(work: Work, instance: string, result: TaskResult): TaskResult {
+  const outcome = result.outcome === 'done' || result.outcome === 'applied' ? result.outcome : 'partial';
+  const data = dataOf(work, instance);
+  return { ...result, outcome, why: `${data.object} was made. ${result.why}`, data };
+}
+
+function dataOf(work: Work, instance: string): { InstanceNumber: number | null; object: string } {
+  const number = Number(instance);
+  // A CPE that lists by alias (CWMP X1) does not tell the number of an instance that was found by listing.
+  return { InstanceNumber: Number.isNaN(number) ? null : number, object: `${objectArg(work)}${instance}.` };
 }

@@ -92,6 +92,15 @@ export const set: Task<SetState> = {
   },
 };
 
+/** The state of a set whose current values were read already: straight to writing what differs, or to the end. */
+export function setFrom(wanted: Wanted[], current: ParameterValue[], context: TaskContext): SetState {
+  return compared(
+    wanted,
+    { phase: 'comparing', before: null, current, reading: beginReading([], 1), later: false },
+    context,
+  );
+}
+
 function readingOf(wanted: readonly Wanted[], context: TaskContext): Reading {
   return beginReading(
     wanted.map(({ name }) => name),
