@@ -4,6 +4,7 @@
 import type { ActionKind, ActionResult, AnyFactBody, FactBody, FactType, Work } from '../../bus/messages.ts';
 import { DEFAULT_STYLE } from '../../cwmp/envelope-style.ts';
 import type { Args } from '../../cwmp/message.ts';
+import { writeRequest } from '../../cwmp/soap-writer.ts';
 import type { Profile, Quirks } from '../../profiles/profile.ts';
 import { applyAnswer, applyEvents, beginSession, interrupt, newWorkRecord, overdue, planNext } from '../planner.ts';
 import type { WorkRecord } from '../store/store.ts';
@@ -112,6 +113,8 @@ export class Operation {
       for (const { record, result } of plan.ended) this.#end(record, result);
       if (plan.send === null) return this;
       const { actionId, request } = plan.send;
+      // Every request a task makes can be written: names and types are those of the RPC table.
+      writeRequest(DEFAULT_STYLE, 'urn:dslforum-org:cwmp-1-2', '1', request.method, request.args);
       const fate = this.fate(this.#requests++, request.method);
       if (fate === 'request-lost') return this;
       const answer = this.cpe.answer(request);
