@@ -15,7 +15,7 @@ export type Repaired = { type: 'text'; text: string } | { type: 'empty' } | { ty
 const NAME_START = /[A-Za-z_\u0080-\uffff]/;
 const DOCUMENT_TYPE = /^<!(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)/i;
 /** One attribute: name, then a value in double quotes, single quotes or none. */
-const ATTRIBUTE = /(\s*)([^\s=/"'<>]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>=]+)))?/y;
+const ATTRIBUTE = /( *)([^ =/"'<>]+)(?: *= *(?:"([^"]*)"|'([^']*)'|([^ "'<>=]+)))?/y;
 /** Empty comments stand where comments and instructions stood: they keep texts apart as those did. */
 const GAP = '<!---->';
 
@@ -26,12 +26,9 @@ const GAP = '<!---->';
 export function repair(text: string, tolerances: ToleranceSet): Repaired {
   const first = text.search(/[^\x00-\x20]/);
   if (first < 0) return { type: 'empty' };
-  const root = text.indexOf('<', first);
-  if (root < 0) return { type: 'refused', reason: 'not-soap' };
-  if (text.charCodeAt(first) !== 60) {
-    if (text.charCodeAt(first) !== 0xfeff) tolerances.add('junk-before-root');
-  } else if (root > 0 && text.startsWith('<?xml', root)) tolerances.add('space-before-declaration');
-  return new Repair(text, tolerances).run(root);
+  if (!text.includes('<', first)) return { type: 'refused', reason: 'not-soap' };
+  if (first > 0 && text.startsWith('<?xml', first)) tolerances.add('space-before-declaration');
+  return new Repair(text, tolerances).run(first);
 }
 
 class Repair {
@@ -88,7 +85,10 @@ class Repair {
     const end = found < 0 ? this.#text.length : found;
     const raw = this.#text.slice(at, end);
     if (this.#depth > 0) this.#out.push(raw.replaceAll('&', '&amp;'));
-    // Behind the root. NUL bytes are what a C string ends with.
+    else if (this.#rootSlot < 0) {
+      if (/[^\x00-\x20]/.test(raw)) this.#tolerances.add('junk-before-root');
+    }
+    // Behind the root, NUL bytes are what a C string ends with.
     else if (/[^\x09-\x20]/.test(raw)) this.#tolerances.add('trailing-junk');
     return end;
   }
@@ -122,7 +122,7 @@ class Repair {
     if (this.#depth >= LIMITS.xmlDepthMax) return 'too-deep';
     const closed = this.#text.charCodeAt(end - 1) === 47;
     const inside = blanksForControls(this.#text.slice(at + 1, closed ? end - 1 : end));
-    const name = /^[^\s/]+/.exec(inside)![0];
+    const name = /^[^ /]+/.exec(inside)![0];
     if (name.length > LIMITS.xmlNameCharsMax) return 'too-large';
     this.#usePrefixOf(name);
     this.#out.push(`<${name}`);
@@ -141,7 +141,7 @@ class Repair {
     for (;;) {
       const { lastIndex } = ATTRIBUTE;
       const match = ATTRIBUTE.exec(inside);
-      if (match === null) return inside.slice(lastIndex).trim() === '' ? null : 'not-well-formed';
+      if (match === null) return /^ *$/.test(inside.slice(lastIndex)) ? null : 'not-well-formed';
       const [, gap, name, double, single, bare] = match;
       const value = double ?? single;
       if (value === undefined || gap === '') this.#tolerances.add('repaired-markup');

@@ -85,6 +85,22 @@ export class Scanner {
     return END;
   }
 
+  /** The root's tag, behind comments and instructions; other text in front of it is tolerated (FIELD 6). */
+  root(): Token {
+    const { doc, codes, end } = this;
+    let at = this.pos;
+    while (at < end) {
+      if (codes[at]! !== 60) {
+        if (codes[at++]! > 32) this.tolerances.add('junk-before-root');
+        continue;
+      }
+      if (!doc.startsWith('<!', at) && !doc.startsWith('<?', at)) return this.#open(at);
+      at = this.#passDeclaration(at);
+      if (at < 0) return END;
+    }
+    return this.refuse('truncated');
+  }
+
   /** The next tag; text between tags is passed over. */
   next(): Token {
     if (this.#closePending) {
@@ -218,6 +234,7 @@ export class Scanner {
   #open(at: number): Token {
     const codes = this.codes;
     const end = this.end;
+    if (at + 1 >= end) return this.refuse('truncated');
     let c = codes[at + 1]!;
     if (NAME[c] !== 1) return this.refuse('not-well-formed');
     let local = at + 1;

@@ -69,9 +69,9 @@ export function readMessage(bytes: Uint8Array, contentType: string | null): Read
 }
 
 function readDocument(s: Scanner, doc: string, codes: Uint8Array): ReadResult {
-  const start = rootOf(s, doc);
-  if (start === -1) return { type: 'ok', message: { type: 'empty' }, tolerances: s.tolerances.list() };
-  if (start === -2) return refused('not-soap');
+  const start = startOf(s, doc);
+  if (start < 0) return { type: 'ok', message: { type: 'empty' }, tolerances: s.tolerances.list() };
+  if (!doc.includes('<', start)) return refused('not-soap');
   s.start(doc, codes, start);
   declaredCount = 0;
   const header: HeaderParts = {
@@ -84,8 +84,8 @@ function readDocument(s: Scanner, doc: string, codes: Uint8Array): ReadResult {
   let namespace: string | null = null;
   let content: Content | null = null;
   let bodies = 0;
-  if (s.next() === OPEN) {
-    if (!s.is('Envelope')) return refused(s.depth === 1 ? 'not-soap' : 'not-well-formed');
+  if (s.root() === OPEN) {
+    if (!s.is('Envelope')) return refused('not-soap');
     readEnvelopeTag(s);
     while (s.next() === OPEN) {
       if (s.is('Header')) readHeader(s, header);
@@ -111,17 +111,13 @@ function readDocument(s: Scanner, doc: string, codes: Uint8Array): ReadResult {
   return messageOf(s, namespace, header, content);
 }
 
-/** Where the first tag starts; −1 for a blank document, −2 when there is none (FIELD 6, CWMP H4, E16). */
-function rootOf(s: Scanner, doc: string): number {
+/** Where the document starts behind white space; −1 for a blank one (FIELD 6, CWMP H4). */
+function startOf(s: Scanner, doc: string): number {
   const { length } = doc;
   let at = 0;
   while (at < length && doc.charCodeAt(at) <= 32) at++;
   if (at === length) return -1;
-  if (doc.charCodeAt(at) !== 60) {
-    if (doc.charCodeAt(at) !== 0xfeff) s.tolerances.add('junk-before-root');
-    at = doc.indexOf('<', at);
-    return at < 0 ? -2 : at;
-  }
+  // Not XML 1.0, and real (CWMP E16).
   if (at > 0 && doc.startsWith('<?xml', at)) s.tolerances.add('space-before-declaration');
   return at;
 }
