@@ -128,6 +128,7 @@ export class AcsConnection {
     const url = this.#url;
     const path = `${url.pathname}${url.search}`;
     const headers: Record<string, string> = { ...post.headers, 'content-length': String(post.body.length) };
+    if (traits.connection === 'per-request') headers['connection'] = 'close';
     const cookie = this.#options.cookies.header(url, traits.cookies);
     if (cookie !== null) headers['cookie'] = cookie;
     if (this.#digest !== null) headers['authorization'] = this.#digest.header('POST', path);
@@ -149,6 +150,7 @@ export class AcsConnection {
         fail(new ExchangeError(`${lost ? 'connection lost' : 'cannot reach the ACS'}: ${error.message || error.code}`));
       });
       request.on('response', (response) => {
+        const { socket } = response; // Given back to the agent, and then null, by the time of `end`.
         const chunks: Buffer[] = [];
         let bytes = 0;
         response.on('data', (chunk: Buffer) => {
@@ -158,7 +160,7 @@ export class AcsConnection {
         });
         response.on('error', (error) => fail(new ExchangeError(`connection lost: ${error.message}`)));
         response.on('end', () => {
-          if (traits.connection === 'closed-after-response') response.socket.destroy();
+          if (traits.connection === 'closed-after-response') socket.destroy();
           resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
         });
       });

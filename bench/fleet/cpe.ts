@@ -135,6 +135,7 @@ export class SimulatedCpe {
       fileToUpload: (fileType) => (/^[13] /.test(fileType) ? configurationFile(this.tree) : logFile(this.sessions)),
       apply: (transfer, outcome) =>
         this.#apply(transfer.FileType, transfer.TargetFileName || transfer.URL, outcome.head),
+      finished: () => this.#notify(),
       completed: (completion) => this.#transferDone(completion),
     });
     this.gate = new ConnectionRequestGate({

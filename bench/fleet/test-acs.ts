@@ -15,6 +15,8 @@ export interface Caught {
   body: Buffer;
   /** Inflated and read as UTF-8. */
   text: string;
+  /** Pieces in which the body arrived. */
+  chunks: number;
   /** Number of the TCP connection, from 1. */
   connection: number;
   method: string;
@@ -49,13 +51,20 @@ export class TestAcs {
     this.#server = createServer((request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => this.#answer(request, Buffer.concat(chunks), response));
+      request.on('end', () => this.#answer(request, chunks, response));
     });
     this.#server.on('connection', (socket) => this.#connections.set(socket, ++this.#connectionCount));
   }
 
   get connectionCount(): number {
     return this.#connectionCount;
+  }
+
+  /** TCP connections open now. */
+  openConnections(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+    });
   }
 
   async listen(): Promise<this> {
@@ -89,13 +98,14 @@ export class TestAcs {
     response.writeHead(200, { 'content-type': 'text/xml; charset="utf-8"', ...this.#options.headers }).end(xml);
   }
 
-  #answer(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
+  #answer(request: IncomingMessage, chunks: Buffer[], response: ServerResponse): void {
+    const body = Buffer.concat(chunks);
     const encoding = request.headers['content-encoding'];
     const plain = encoding === 'gzip' ? gunzipSync(body) : encoding === 'deflate' ? inflateSync(body) : body;
     const text = plain.toString('utf8');
     const connection = this.#connections.get(request.socket)!;
     const { headers, method = '', url = '' } = request;
-    const caught: Caught = { headers, body, text, connection, method, url };
+    const caught: Caught = { headers, body, text, chunks: chunks.length, connection, method, url };
     this.posts.push(caught);
     if (this.#options.intercept?.(caught, response, this.posts.length, request)) return;
     const namespace = /urn:dslforum-org:cwmp-1-\d/.exec(text)?.[0];

@@ -57,6 +57,8 @@ export interface TransferHost {
   fileToUpload(fileType: string): Buffer | null;
   /** A downloaded file is there; returns why it is no good, or null. */
   apply(transfer: TransferRequest, outcome: TransferOutcome & { ok: true }): FaultStruct | null;
+  /** A transfer was carried out, well or not; its TransferComplete follows, if this CPE sends one. */
+  finished(): void;
   /** A TransferComplete waits: events 7 and M are due. */
   completed(completion: Completion): void;
 }
@@ -159,6 +161,7 @@ export class TransferQueue {
     const { bytes, sha256, requests } = outcome.ok ? outcome : { bytes: 0, sha256: '', requests: 0 };
     this.done.push({ ...transfer, faultCode: FaultStruct.FaultCode, bytes, sha256, requests });
     if (this.done.length > LIMITS.fleetTransfersMax) this.done.shift();
+    this.#host.finished();
     if (traits.neverTransferComplete) return;
     const { method, CommandKey } = transfer;
     const completion: Completion = {
