@@ -440,7 +440,10 @@ export class CwmpHandler {
         effects.records.delete(send.actionId);
         effects.ended.push(impossible);
         effects.facts.push(refusedFact(impossible, error.message, context.nowMs));
-        records = records.filter((candidate) => candidate.work.actionId !== send.actionId && !plan.ended.some((e) => e.record === candidate));
+        const over = new Set([send.actionId, ...plan.ended.map((ended) => ended.record.work.actionId)]);
+        records = records
+          .filter((candidate) => !over.has(candidate.work.actionId))
+          .map((candidate) => effects.records.get(candidate.work.actionId) ?? candidate);
       }
     }
   }
