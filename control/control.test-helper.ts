@@ -4,7 +4,14 @@ import { Registry } from 'prom-client';
 import { ManualClock } from '../base/clock.ts';
 import { silentLog } from '../base/log.ts';
 import { SecretBox } from '../base/secret-box.ts';
-import { type ActionResult, type AnyFactBody, type Decision, type FactBody, MESSAGE_VERSION, type Work } from '../bus/messages.ts';
+import {
+  type ActionResult,
+  type AnyFactBody,
+  type Decision,
+  type FactBody,
+  MESSAGE_VERSION,
+  type Work,
+} from '../bus/messages.ts';
 import { factsOf } from '../bus/subjects.ts';
 import type { BusMessage, BusTransport } from '../bus/transport.ts';
 import type { ParameterValue } from '../cwmp/message.ts';
@@ -50,6 +57,7 @@ export interface TestControl {
   bus: FakeBus;
   ingest: Ingest;
   handOver: Reconciler;
+  greeting: Reconciler;
   actions: ActionService;
   devices: DeviceService;
   /** Facts as the edge of these tests would send them, numbered per lane. */
@@ -74,9 +82,16 @@ export async function testControl(options: { manageConnectionRequest?: boolean }
   };
   const bus = new FakeBus();
   const dispatcher = new Dispatcher(context, bus);
-  const handOver = new Reconciler({ name: 'hand-over', periodMs: 3_600_000, job: () => dispatcher.pass(), clock, log: silentLog });
+  const job = (name: string, run: () => Promise<string>): Reconciler =>
+    new Reconciler({ name, periodMs: 3_600_000, job: run, clock, log: silentLog });
+  const handOver = job('hand-over', () => dispatcher.pass());
+  const greeting = job('greeting', () => dispatcher.greet());
   const manageConnectionRequest = options.manageConnectionRequest ?? false;
-  const ingest = new Ingest(context, { manageConnectionRequest, handOver: () => handOver.pass() });
+  const ingest = new Ingest(context, {
+    manageConnectionRequest,
+    handOver: () => handOver.pass(),
+    greet: () => greeting.signal(),
+  });
   const subject = factsOf('pop1', 'edge1');
   const sequences = new Map<number, number>();
   const facts = (bodies: AnyFactBody[], lane = 1): BusMessage[] =>
@@ -92,6 +107,7 @@ export async function testControl(options: { manageConnectionRequest?: boolean }
     bus,
     ingest,
     handOver,
+    greeting,
     actions: actionService(context, dispatcher, handOver),
     devices: deviceService(context, dispatcher, handOver),
     facts,
@@ -126,7 +142,10 @@ export function inform(options: Partial<FactBody<'inform'>> & { serial?: string 
   return { type: 'inform', body };
 }
 
-export function result(work: Pick<Work, 'actionId' | 'generation' | 'cpeId'>, options: Partial<ActionResult> = {}): AnyFactBody {
+export function result(
+  work: Pick<Work, 'actionId' | 'generation' | 'cpeId'>,
+  options: Partial<ActionResult> = {},
+): AnyFactBody {
   const { actionId, generation, cpeId } = work;
   const done: ActionResult = {
     outcome: 'done',
@@ -143,7 +162,11 @@ export function result(work: Pick<Work, 'actionId' | 'generation' | 'cpeId'>, op
   return { type: 'result', body: { cpeId, actionId, generation, result: done } };
 }
 
-export function progress(work: Pick<Work, 'actionId' | 'generation' | 'cpeId'>, state: FactBody<'progress'>['state'], why: string): AnyFactBody {
+export function progress(
+  work: Pick<Work, 'actionId' | 'generation' | 'cpeId'>,
+  state: FactBody<'progress'>['state'],
+  why: string,
+): AnyFactBody {
   const { actionId, generation, cpeId } = work;
   return { type: 'progress', body: { cpeId, actionId, generation, state, why } };
 }

@@ -79,12 +79,17 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     const job = (name: string, periodMs: number, run: () => Promise<string>): Reconciler =>
       new Reconciler({ name, periodMs, job: run, clock, log });
     const handOver = job('hand-over', LIMITS.dispatchPeriodMs, () => dispatcher.pass());
+    const greeting = job('greeting', LIMITS.dispatchPeriodMs, () => dispatcher.greet());
     const expiry = job('expiry', LIMITS.dispatchPeriodMs, () => expireActions(context));
     const forgetting = job('forget-keys', LIMITS.idempotencyClaimMs, () => forgetKeys(context));
-    const jobs = [handOver, expiry, forgetting];
+    const jobs = [handOver, greeting, expiry, forgetting];
 
     const { manageConnectionRequest } = options;
-    const ingest = new Ingest(context, { manageConnectionRequest, handOver: () => handOver.pass() });
+    const ingest = new Ingest(context, {
+      manageConnectionRequest,
+      handOver: () => handOver.pass(),
+      greet: () => greeting.signal(),
+    });
     const facts = transport.subscribe(ALL_FACTS, 'control', (subject, messages) => ingest.handle(subject, messages));
     for (const each of jobs) each.signal();
 

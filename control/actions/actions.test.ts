@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
-import { evidenceHash, GENESIS } from '../evidence/record.ts';
 import { ADMIN, CPE, inform, progress, result, type TestControl, testControl, value } from '../control.test-helper.ts';
+import { evidenceHash, GENESIS } from '../evidence/record.ts';
 import { ACTION_STATES } from '../services.ts';
 import { expireActions } from './end-here.ts';
 import type { ActionRequest } from './request.ts';
@@ -23,14 +23,22 @@ async function create(request: ActionRequest, idempotencyKey?: string) {
 }
 
 test('a set goes the whole way: planned, approved, sent, running, verified, with the evidence of each', async () => {
-  const request: ActionRequest = { kind: 'set', values: { 'wifi.2g.ssid': 'new-name' }, reason: 'asked by phone', reference: 'T-1' };
+  const request: ActionRequest = {
+    kind: 'set',
+    values: { 'wifi.2g.ssid': 'new-name' },
+    reason: 'asked by phone',
+    reference: 'T-1',
+  };
   const { created, action } = await create(request);
   expect(created).toBe(true);
   expect(action).toMatchObject({
     state: 'ready',
     owner: { kind: 'person', name: 'Ada', role: 'admin', reason: 'asked by phone', reference: 'T-1' },
     object: { connector: 'cwmp', ref: CPE },
-    plan: { risk: 'low', diff: [{ name: SSID, canonical: 'wifi.2g.ssid', from: 'old-name', to: 'new-name', ageSeconds: 0 }] },
+    plan: {
+      risk: 'low',
+      diff: [{ name: SSID, canonical: 'wifi.2g.ssid', from: 'old-name', to: 'new-name', ageSeconds: 0 }],
+    },
     approvals: [{ decision: 'auto', planHash: action.plan.hash }],
     recovery: { possible: true, state: 'not-run' },
   });
@@ -39,9 +47,19 @@ test('a set goes the whole way: planned, approved, sent, running, verified, with
   expect(work!.args).toEqual({ values: [{ name: SSID, value: 'new-name', type: 'xsd:string', secret: false }] });
   expect(work!.commandKey).toMatch(/^[0-9A-Za-z]{1,32}$/);
 
-  const rpc = { at: 1, method: 'SetParameterValues', args: {}, answer: 'response' as const, durationMs: 3, sessionId: 's' };
+  const rpc = {
+    at: 1,
+    method: 'SetParameterValues',
+    args: {},
+    answer: 'response' as const,
+    durationMs: 3,
+    sessionId: 's',
+  };
   const after = [value(SSID, 'new-name')];
-  await control.send(progress(work!, 'running', 'The device is in session.'), progress(work!, 'verifying', 'Reading back.'));
+  await control.send(
+    progress(work!, 'running', 'The device is in session.'),
+    progress(work!, 'verifying', 'Reading back.'),
+  );
   expect((await control.actions.get(action.id)).state).toBe('verifying');
   await control.send(result(work!, { before: [value(SSID, 'old-name')], after, rpcs: [rpc] }));
   const ended = await control.actions.get(action.id);
@@ -81,7 +99,8 @@ test('a result for an unknown action, another generation, another device or an e
   await control.send(result(work), result(work, { outcome: 'failed' }));
   const ended = await control.actions.get(action.id);
   expect(ended).toMatchObject({ state: 'done', outcome: 'done' });
-  const late = await control.context.sql`select action_id, body->>'why' as why from evidence where kind = 'late-result' order by seq`;
+  const late = await control.context
+    .sql`select action_id, body->>'why' as why from evidence where kind = 'late-result' order by seq`;
   expect(late.map(({ why }) => why)).toEqual([
     'unknown action',
     'generation 7, the action is at 1',
@@ -99,17 +118,52 @@ test('the same idempotency key gives the same action, also to callers at the sam
 });
 
 test.each<[string, ActionRequest, string, RegExp]>([
-  ['a misspelt canonical name', { kind: 'set', values: { 'wifi.2g.ssdi': 'x' } }, 'unknown-name', /Nearest names: wifi\.2g\.ssid/],
-  ['a path of the other data model', { kind: 'get', names: ['Device.WiFi.'] }, 'unknown-name', /InternetGatewayDevice\./],
-  ['the same parameter twice', { kind: 'set', values: { 'wifi.2g.ssid': 'a', [SSID]: 'b' } }, 'bad-action', /name it once/],
-  ['a value for an object', { kind: 'set', values: { 'InternetGatewayDevice.WANDevice.': 'x' } }, 'bad-action', /object/],
+  [
+    'a misspelt canonical name',
+    { kind: 'set', values: { 'wifi.2g.ssdi': 'x' } },
+    'unknown-name',
+    /Nearest names: wifi\.2g\.ssid/,
+  ],
+  [
+    'a path of the other data model',
+    { kind: 'get', names: ['Device.WiFi.'] },
+    'unknown-name',
+    /InternetGatewayDevice\./,
+  ],
+  [
+    'the same parameter twice',
+    { kind: 'set', values: { 'wifi.2g.ssid': 'a', [SSID]: 'b' } },
+    'bad-action',
+    /name it once/,
+  ],
+  [
+    'a value for an object',
+    { kind: 'set', values: { 'InternetGatewayDevice.WANDevice.': 'x' } },
+    'bad-action',
+    /object/,
+  ],
   ['a read-only parameter', { kind: 'set', values: { 'device.serial': 'x' } }, 'read-only', /read-only/],
   ['a boolean that is none', { kind: 'set', values: { 'wifi.2g.enable': 'maybe' } }, 'bad-value', /neither true/],
-  ['an object without its dot', { kind: 'add', name: 'InternetGatewayDevice.LANDevice' }, 'bad-action', /end with a dot/],
-  ['an unknown file', { kind: 'download', fileType: '1 Firmware Upgrade Image', file: 'nope' }, 'bad-action', /GET \/files/],
+  [
+    'an object without its dot',
+    { kind: 'add', name: 'InternetGatewayDevice.LANDevice' },
+    'bad-action',
+    /end with a dot/,
+  ],
+  [
+    'an unknown file',
+    { kind: 'download', fileType: '1 Firmware Upgrade Image', file: 'nope' },
+    'bad-action',
+    /GET \/files/,
+  ],
   ['an unknown test', { kind: 'diagnose', test: 'Speed' }, 'bad-action', /IPPing/],
   ['a test without its host', { kind: 'diagnose', test: 'IPPing' }, 'bad-action', /needs Host/],
-  ['an RPC with a wrong argument', { kind: 'rpc', method: 'Reboot', arguments: { Now: true } }, 'bad-action', /it takes CommandKey/],
+  [
+    'an RPC with a wrong argument',
+    { kind: 'rpc', method: 'Reboot', arguments: { Now: true } },
+    'bad-action',
+    /it takes CommandKey/,
+  ],
   ['an RPC that CWMP lacks', { kind: 'rpc', method: 'Explode', arguments: {} }, 'bad-action', /begin with X_/],
   ['a deadline in the past', { kind: 'reboot', expiresAt: '2001-01-01T00:00:00Z' }, 'bad-action', /past/],
 ])('%s is refused with what to do, and nothing is stored', async (_, request, code, message) => {
@@ -122,7 +176,9 @@ test('names of prototypes are unknown names, SQL in names is data', async () => 
     const request: ActionRequest = { kind: 'get', names: [name] };
     await expect(create(request)).rejects.toMatchObject({ code: 'unknown-name' });
   }
-  await expect(control.actions.create("x' or '1'='1", { kind: 'reboot' }, { principal })).rejects.toMatchObject({ status: 404 });
+  await expect(control.actions.create("x' or '1'='1", { kind: 'reboot' }, { principal })).rejects.toMatchObject({
+    status: 404,
+  });
   expect((await control.actions.list({ reference: "' or ''='" })).items).toEqual([]);
 });
 
@@ -132,16 +188,42 @@ test('a secret is in the work alone: not in plan, request, evidence, events, res
   const work = control.bus.work()[0]!;
   expect(JSON.stringify(work.args)).toContain(secret);
   const path = (work.args['values'] as { name: string }[])[0]!.name;
-  await create({ kind: 'rpc', method: 'SetParameterValues', arguments: { ParameterList: [{ Name: path, Value: secret, Type: 'xsd:string' }] } });
-  await create({ kind: 'download', fileType: '3 Vendor Configuration File', url: `http://u:${secret}@h/x`, password: secret });
+  await create({
+    kind: 'rpc',
+    method: 'SetParameterValues',
+    arguments: { ParameterList: [{ Name: path, Value: secret, Type: 'xsd:string' }] },
+  });
+  await create({
+    kind: 'download',
+    fileType: '3 Vendor Configuration File',
+    url: `http://u:${secret}@h/x`,
+    password: secret,
+  });
   await create({ kind: 'add', name: 'InternetGatewayDevice.X_Foo.', values: { Password: secret } });
   // Even an edge that forgot to redact does not get it into evidence.
-  const rpc = { at: 1, method: 'SetParameterValues', args: { ParameterList: [value(path, secret)] }, answer: 'response' as const, durationMs: 3, sessionId: 's' };
-  await control.send(result(work, { before: [value(path, secret)], after: [value(path, secret)], rpcs: [rpc], data: { Password: secret } }));
+  const rpc = {
+    at: 1,
+    method: 'SetParameterValues',
+    args: { ParameterList: [value(path, secret)] },
+    answer: 'response' as const,
+    durationMs: 3,
+    sessionId: 's',
+  };
+  await control.send(
+    result(work, {
+      before: [value(path, secret)],
+      after: [value(path, secret)],
+      rpcs: [rpc],
+      data: { Password: secret },
+    }),
+  );
   expect(JSON.stringify(await control.actions.get(action.id))).not.toContain(secret);
   const { sql } = control.context;
-  for (const { table_name } of await sql`select table_name from information_schema.tables where table_schema = 'public'`) {
-    for (const { row } of await sql.unsafe(`select t::text as row from "${table_name}" t`)) expect(row, table_name).not.toContain(secret);
+  for (const {
+    table_name,
+  } of await sql`select table_name from information_schema.tables where table_schema = 'public'`) {
+    for (const { row } of await sql.unsafe(`select t::text as row from "${table_name}" t`))
+      expect(row, table_name).not.toContain(secret);
   }
 });
 
@@ -171,14 +253,24 @@ test('cancel ends what nobody has yet, and asks the edge for what it has', async
   control.bus.answers = false;
   await control.devices.setCredentials('00259E-HG8245-NEW1', { cpe: { username: 'u', password: 'p' } }, principal);
   const unsent = await control.actions.create('00259E-HG8245-NEW1', { kind: 'reboot' }, { principal });
-  expect(await control.actions.cancel(unsent.action.id, principal)).toMatchObject({ state: 'cancelled', outcome: 'cancelled' });
-  await expect(control.actions.cancel(unsent.action.id, principal)).rejects.toMatchObject({ status: 409, code: 'already-ended' });
+  expect(await control.actions.cancel(unsent.action.id, principal)).toMatchObject({
+    state: 'cancelled',
+    outcome: 'cancelled',
+  });
+  await expect(control.actions.cancel(unsent.action.id, principal)).rejects.toMatchObject({
+    status: 409,
+    code: 'already-ended',
+  });
 
   control.bus.answers = true;
   control.clock.advance(60_000);
   const { action } = await create({ kind: 'reboot' });
   expect(await control.actions.cancel(action.id, principal)).toMatchObject({ state: 'ready' });
-  expect(control.bus.decisions.at(-1)!.decision).toEqual({ v: 1, type: 'cancel', body: { cpeId: CPE, actionId: action.id } });
+  expect(control.bus.decisions.at(-1)!.decision).toEqual({
+    v: 1,
+    type: 'cancel',
+    body: { cpeId: CPE, actionId: action.id },
+  });
   const work = control.bus.work().find(({ actionId }) => actionId === action.id)!;
   await control.send(result(work, { outcome: 'cancelled', why: 'Taken back before it ran.' }));
   expect((await control.actions.get(action.id)).state).toBe('cancelled');
@@ -188,7 +280,11 @@ test('an unsent action expires at its deadline, a sent one after a grace; the tr
   const expiresAt = new Date(control.clock.now() + 60_000).toISOString();
   const { action: sent } = await create({ kind: 'reboot', expiresAt });
   await control.devices.setCredentials('00259E-HG8245-NEW1', {}, principal);
-  const { action: unsent } = await control.actions.create('00259E-HG8245-NEW1', { kind: 'reboot', expiresAt }, { principal });
+  const { action: unsent } = await control.actions.create(
+    '00259E-HG8245-NEW1',
+    { kind: 'reboot', expiresAt },
+    { principal },
+  );
   control.clock.advance(61_000);
   await expireActions(control.context);
   expect((await control.actions.get(unsent.id)).state).toBe('expired');
@@ -259,9 +355,18 @@ test('pages of actions follow each other without a gap, newest first, and forged
 
 test('approval, rejection and recovery answer with what the state allows', async () => {
   const { action } = await create({ kind: 'reboot' });
-  await expect(control.actions.approve(action.id, null, principal)).rejects.toMatchObject({ status: 409, code: 'not-awaiting-approval' });
-  await expect(control.actions.reject(action.id, 'no', principal)).rejects.toMatchObject({ status: 409, code: 'not-awaiting-approval' });
-  await expect(control.actions.recover(action.id, principal)).rejects.toMatchObject({ status: 409, code: 'not-recoverable' });
+  await expect(control.actions.approve(action.id, null, principal)).rejects.toMatchObject({
+    status: 409,
+    code: 'not-awaiting-approval',
+  });
+  await expect(control.actions.reject(action.id, 'no', principal)).rejects.toMatchObject({
+    status: 409,
+    code: 'not-awaiting-approval',
+  });
+  await expect(control.actions.recover(action.id, principal)).rejects.toMatchObject({
+    status: 409,
+    code: 'not-recoverable',
+  });
 });
 
 test('the transition function allows what the drawing has and throws for all else', () => {

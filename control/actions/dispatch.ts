@@ -58,7 +58,6 @@ export class Dispatcher {
 
   /** One pass over everything that waits to be handed over. Returns what it did, in words. */
   async pass(): Promise<string> {
-    const greeted = await this.#greetEdges();
     const settings = await this.#sendSettings();
     let actions = 0;
     for (;;) {
@@ -66,7 +65,7 @@ export class Dispatcher {
       actions += sent;
       if (sent < LIMITS.dispatchBatchMax) break;
     }
-    return `${actions} actions and ${settings + greeted} settings handed over`;
+    return `${actions} actions and ${settings} settings handed over`;
   }
 
   /** Sends one decision to one edge now, apart from the passes. */
@@ -163,8 +162,11 @@ export class Dispatcher {
     return sent;
   }
 
-  /** After an edge said hello it is told all settings of its devices, and of those that no edge has seen. */
-  async #greetEdges(): Promise<number> {
+  /**
+   * One pass over edges that said hello: each is told all settings of its devices, and of those that no edge has seen. A job of its own,
+   * because for a large POP it takes long. Returns what it did, in words.
+   */
+  async greet(): Promise<string> {
     const { sql } = this.#context;
     const edges = await sql<(Edge & { started_at: Date })[]>`
       select edge_id as "edgeId", pop, started_at from edge
@@ -187,7 +189,7 @@ export class Dispatcher {
         after = rows.at(-1)!.device_id;
       }
     }
-    return sent;
+    return `${sent} settings sent to ${edges.length} edges that came up`;
   }
 
   #settingsMessage({ device_id, sealed, changed_at }: CredentialRow): BusMessage {

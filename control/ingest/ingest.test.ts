@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnyFactBody } from '../../bus/messages.ts';
-import { factsOf } from '../../bus/subjects.ts';
 import { ADMIN, CPE, inform, type TestControl, testControl, value } from '../control.test-helper.ts';
 
 const SSID = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.SSID';
 const KEY = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.KeyPassphrase';
 
 async function tree(control: TestControl, id = CPE): Promise<Record<string, string | null>> {
-  const rows = await control.context.sql`select path, value from device_parameter where device_id = ${id} order by path`;
+  const rows = await control.context
+    .sql`select path, value from device_parameter where device_id = ${id} order by path`;
   return Object.fromEntries(rows.map((row) => [row['path'], row['value']]));
 }
 const count = async (control: TestControl, table: string): Promise<number> => {
@@ -60,13 +60,19 @@ test('the same batch delivered again takes effect once', async () => {
 test('however batches are cut, repeated and interleaved by lane, effects are those of one delivery', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.record({ lane: fc.constantFrom(1, 2), cut: fc.boolean(), again: fc.boolean() }), { minLength: 1, maxLength: 12 }),
+      fc.array(fc.record({ lane: fc.constantFrom(1, 2), cut: fc.boolean(), again: fc.boolean() }), {
+        minLength: 1,
+        maxLength: 12,
+      }),
       async (plan) => {
         const control = await testControl();
         await control.send(inform());
         const before = await count(control, 'event');
         const sent = plan.map(({ lane, ...rest }, index) => {
-          const body: AnyFactBody = { type: 'request', body: { cpeId: CPE, sessionId: String(index), method: 'Kicked', args: {} } };
+          const body: AnyFactBody = {
+            type: 'request',
+            body: { cpeId: CPE, sessionId: String(index), method: 'Kicked', args: {} },
+          };
           return { lane, ...rest, message: control.facts([body], lane)[0]! };
         });
         let batch: typeof sent = [];
@@ -106,8 +112,16 @@ test('a transaction that fails leaves neither effect nor mark, and the next deli
 test('facts of one batch apply in their order: bootstrap drops what was told before it, not after', async () => {
   const control = await testControl();
   await control.send(inform(), values([SSID, 'old'], ['InternetGatewayDevice.X', 'old']));
-  const reset = inform({ reset: true, events: [{ EventCode: '0 BOOTSTRAP', CommandKey: '' }], changed: [value(SSID, 'factory')] });
-  await control.send(values(['InternetGatewayDevice.Y', 'before']), reset, values(['InternetGatewayDevice.Z', 'after']));
+  const reset = inform({
+    reset: true,
+    events: [{ EventCode: '0 BOOTSTRAP', CommandKey: '' }],
+    changed: [value(SSID, 'factory')],
+  });
+  await control.send(
+    values(['InternetGatewayDevice.Y', 'before']),
+    reset,
+    values(['InternetGatewayDevice.Z', 'after']),
+  );
   expect(await tree(control)).toEqual({ [SSID]: 'factory', 'InternetGatewayDevice.Z': 'after' });
   expect((await control.devices.get(CPE)).lastBootstrapAt).not.toBe(null);
 });
@@ -128,10 +142,26 @@ test.each([
   ['no object', 'hello', 'garbage'],
   ['no envelope', { type: 'inform' }, 'garbage'],
   ['null', null, 'garbage'],
-  ['an unknown type', { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'telemetry', body: {} }, 'unknown'],
-  ['a newer version', { v: 2, edgeId: 'edge1', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: {} }, 'unknown'],
-  ['a wrong body', { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: { devices: 7 } }, 'unknown'],
-  ['an edge that speaks for another', { v: 1, edgeId: 'edge2', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: { devices: [] } }, 'misplaced'],
+  [
+    'an unknown type',
+    { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'telemetry', body: {} },
+    'unknown',
+  ],
+  [
+    'a newer version',
+    { v: 2, edgeId: 'edge1', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: {} },
+    'unknown',
+  ],
+  [
+    'a wrong body',
+    { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: { devices: 7 } },
+    'unknown',
+  ],
+  [
+    'an edge that speaks for another',
+    { v: 1, edgeId: 'edge2', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: { devices: [] } },
+    'misplaced',
+  ],
 ])('%s is parked once, and the facts around it take effect', async (_, payload, why) => {
   const control = await testControl();
   const [first, last] = control.facts([inform(), values([SSID, 'x'])]);
@@ -148,7 +178,11 @@ test('a fact that PostgreSQL cannot store is parked alone', async () => {
   const control = await testControl();
   const far = { ...control.facts([values(['InternetGatewayDevice.Far', 'x'])])[0]! };
   (far.payload as { at: number }).at = 9e15; // Beyond what timestamptz holds; a Date cannot be made of it.
-  await control.ingest.handle(control.subject, [...control.facts([inform()], 2), far, ...control.facts([values([SSID, 'y'])], 2)]);
+  await control.ingest.handle(control.subject, [
+    ...control.facts([inform()], 2),
+    far,
+    ...control.facts([values([SSID, 'y'])], 2),
+  ]);
   expect(await count(control, 'parked_message')).toBe(1);
   expect(await tree(control)).toEqual({ [SSID]: 'y' });
 });
@@ -156,8 +190,20 @@ test('a fact that PostgreSQL cannot store is parked alone', async () => {
 test('NUL characters, lone surrogates and SQL in values are data', async () => {
   const control = await testControl();
   const nasty = `x'); drop table device; -- ' " \\ \${1} %s`;
-  await control.send(inform({ changed: [value('InternetGatewayDevice.A', 'a\0b'), value('InternetGatewayDevice.B', 'x\ud800y'), value(SSID, nasty)] }));
-  expect(await tree(control)).toMatchObject({ 'InternetGatewayDevice.A': 'a\ufffdb', 'InternetGatewayDevice.B': 'x\ufffdy', [SSID]: nasty });
+  await control.send(
+    inform({
+      changed: [
+        value('InternetGatewayDevice.A', 'a\0b'),
+        value('InternetGatewayDevice.B', 'x\ud800y'),
+        value(SSID, nasty),
+      ],
+    }),
+  );
+  expect(await tree(control)).toMatchObject({
+    'InternetGatewayDevice.A': 'a\ufffdb',
+    'InternetGatewayDevice.B': 'x\ufffdy',
+    [SSID]: nasty,
+  });
   expect(await control.devices.list({ q: nasty })).toEqual({ items: [], next: null });
   expect((await control.devices.parameters(CPE, { prefix: nasty })).items).toEqual([]);
 });
@@ -169,9 +215,24 @@ test('an edge that lost its store is heard again, and its work is sent again und
   await control.actions.create(CPE, { kind: 'reboot' }, { principal: ADMIN });
   await control.handOver.pass();
   expect(control.bus.work().map(({ generation }) => generation)).toEqual([1]);
-  const fresh = { id: 'edge1.1:1b', payload: { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 1, sequence: 1, at: control.clock.now(), ...hello(2_000) } };
-  const next = { id: 'edge1.1:2b', payload: { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 1, sequence: 2, at: control.clock.now(), ...values([SSID, 'new']) } };
+  const fresh = {
+    id: 'edge1.1:1b',
+    payload: { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 1, sequence: 1, at: control.clock.now(), ...hello(2_000) },
+  };
+  const next = {
+    id: 'edge1.1:2b',
+    payload: {
+      v: 1,
+      edgeId: 'edge1',
+      pop: 'pop1',
+      lane: 1,
+      sequence: 2,
+      at: control.clock.now(),
+      ...values([SSID, 'new']),
+    },
+  };
   await control.ingest.handle(control.subject, [fresh, next]);
+  await control.handOver.pass();
   expect((await tree(control))[SSID]).toBe('new');
   expect(control.bus.work().map(({ generation }) => generation)).toEqual([1, 2]);
 });
@@ -199,7 +260,10 @@ test('first contact gets connection-request credentials of its own before the fa
   expect(settings).toMatchObject({ body: { settings: { connectionRequest: [{ username: user, password }] } } });
   // A second Inform asks for nothing; a refused connection request does, but only when no such action is open.
   await control.send(inform({ events: [{ EventCode: '4 VALUE CHANGE', CommandKey: '' }] }));
-  const wake: AnyFactBody = { type: 'wake', body: { cpeId: CPE, outcome: 'unauthorized', method: 'http', why: '401', durationMs: 5 } };
+  const wake: AnyFactBody = {
+    type: 'wake',
+    body: { cpeId: CPE, outcome: 'unauthorized', method: 'http', why: '401', durationMs: 5 },
+  };
   await control.send(wake);
   expect(control.bus.work()).toHaveLength(1);
 });
@@ -209,7 +273,15 @@ test('quiet devices are seen without an event each', async () => {
   await control.send(inform());
   const events = await count(control, 'event');
   const at = control.clock.now() + 60_000;
-  await control.send({ type: 'seen', body: { devices: [{ cpeId: CPE, at }, { cpeId: '00259E-HG8245-OTHER', at }] } });
+  await control.send({
+    type: 'seen',
+    body: {
+      devices: [
+        { cpeId: CPE, at },
+        { cpeId: '00259E-HG8245-OTHER', at },
+      ],
+    },
+  });
   expect(await count(control, 'event')).toBe(events);
   expect((await control.devices.get(CPE)).lastSeenAt).toBe(new Date(at).toISOString());
   expect(await control.devices.get('00259E-HG8245-OTHER')).toMatchObject({ serialNumber: 'OTHER', firstSeenAt: null });
@@ -221,7 +293,12 @@ test('secrets that devices tell are found nowhere in plain, in any table', async
   await control.send(inform({ changed: [value(KEY, secret), value('InternetGatewayDevice.X_Foo.Password', secret)] }));
   await control.send(values([KEY, secret]), {
     type: 'request',
-    body: { cpeId: CPE, sessionId: 's', method: 'RequestDownload', args: { Password: secret, URL: `ftp://u:${secret}@h/x` } },
+    body: {
+      cpeId: CPE,
+      sessionId: 's',
+      method: 'RequestDownload',
+      args: { Password: secret, URL: `ftp://u:${secret}@h/x` },
+    },
   });
   await control.ingest.handle(control.subject, [{ id: 'odd', payload: { secret } }]);
   await control.devices.setCredentials(

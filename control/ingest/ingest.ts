@@ -35,6 +35,7 @@ export interface Committed {
   seq: string | null;
   /** There is something to hand over before the facts are acknowledged. */
   handOver: boolean;
+  greet: boolean;
   counts: Map<FactType, number>;
   duplicates: number;
   parked: number;
@@ -45,6 +46,8 @@ export interface IngestOptions {
   manageConnectionRequest: boolean;
   /** Called after the commit of a batch that made work or settings for edges; the bus is told to go on when it resolves. */
   handOver(): Promise<void>;
+  /** Called after the commit of an edge's hello. */
+  greet(): void;
 }
 
 export class Ingest {
@@ -69,6 +72,7 @@ export class Ingest {
       for (const [type, count] of committed.counts) metrics.facts.inc({ type }, count);
       metrics.duplicates.inc(committed.duplicates);
       if (committed.newestAt > 0) metrics.lag.set(Math.max(0, clock.now() - committed.newestAt) / 1000);
+      if (committed.greet) this.#options.greet();
       if (committed.handOver) await this.#options.handOver();
     }
     end();
@@ -158,8 +162,9 @@ export class Ingest {
       [...effects.events, ...finished.events, ...made.events],
       [...finished.evidence, ...made.evidence],
     );
-    const handOver = made.ids.size > 0 || news.moved.length > 0 || effects.hellos.length > 0 || news.known.length > 0;
-    return { seq, handOver, counts, duplicates, parked: parkedCount, newestAt };
+    const handOver = made.ids.size > 0 || news.moved.length > 0 || news.known.length > 0;
+    const greet = effects.hellos.length > 0;
+    return { seq, handOver, greet, counts, duplicates, parked: parkedCount, newestAt };
   }
 }
 
