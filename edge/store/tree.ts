@@ -52,6 +52,8 @@ export class Tree {
       this.#objects.add(object);
       this.#remove(object);
     }
+    // It was taken for an object so far: what comes below it next must look again.
+    if (this.#objects.has(name)) this.#objects.clear();
     if (this.#pages.length === 0) this.#pages.push({ id: null, first: name, entries: [], dirty: true });
     const page = this.#pages[this.#pageOf(name)] as Page;
     const entries = this.#entries(page);
@@ -63,17 +65,16 @@ export class Tree {
       entries[place] = after;
     } else entries.splice(place, 0, { name, value: null, type: '', writable: null, ...told });
     page.dirty = true;
-    if (told.value !== undefined && this.#hasBelow(`${name}.`)) {
-      this.keepOnly(`${name}.`, new Set());
-      this.#objects.clear();
-    }
+    if (told.value !== undefined && this.#hasBelow(`${name}.`)) this.keepOnly(`${name}.`, new Set());
   }
 
   /** Below `path` (a prefix) only these names stay. */
   keepOnly(path: string, names: ReadonlySet<string>): void {
-    for (let i = Math.max(0, this.#pageOf(path)); i < this.#pages.length; i++) {
+    const start = Math.max(0, this.#pageOf(path));
+    for (let i = start; i < this.#pages.length; i++) {
       const page = this.#pages[i] as Page;
-      if (page.first > path && !page.first.startsWith(path)) break;
+      // The page it starts in may hold names that sort before its first one of old.
+      if (i > start && !page.first.startsWith(path)) break;
       const entries = this.#entries(page);
       const left = entries.filter(({ name }) => !name.startsWith(path) || names.has(name));
       if (left.length === entries.length) continue;

@@ -1,0 +1,160 @@
+import { expect, test } from 'vitest';
+import { StoreError } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
+import type { AnyFactBody } from '../../bus/messages.ts';
+import { Environment } from './environment.ts';
+import { TRANSACTION_LANE } from './outbox.ts';
+import { Stamps } from './stamps.ts';
+import { CPE, closeStore, openStore, temporaryFolder } from './store.test-helper.ts';
+
+const seen = (at: number): AnyFactBody => ({ type: 'seen', body: { devices: [{ cpeId: CPE, at }] } });
+
+test('facts are read in the order they were appended, with their envelope, and again after the store was opened anew', async () => {
+  const { store, dir } = openStore({ lane: 3 });
+  const { last, durable } = store.appendFacts([seen(1), seen(2)], 77);
+  await durable;
+  const facts = store.readFacts(10);
+  expect(facts.map(({ fact }) => fact)).toEqual(
+    [1, 2].map((at) => ({ v: 1, edgeId: 'e1', pop: 'pop', lane: 3, sequence: last - 2 + at, at: 77, ...seen(at) })),
+  );
+  await closeStore(store);
+  const again = openStore({ dir });
+  expect(again.store.readFacts(10)).toEqual(facts);
+  expect(again.store.outboxDepth()).toBe(2);
+});
+
+test('acknowledged facts are gone, the others stay; depth and bytes follow', async () => {
+  const { store } = openStore();
+  await store.appendFacts([seen(1), seen(2), seen(3)], 1).durable;
+  expect(store.outboxDepth()).toBe(3);
+  const [first, second] = store.readFacts(2);
+  await store.ackFacts([first!.key, second!.key]);
+  expect(store.readFacts(10).map(({ fact }) => fact.body)).toEqual([seen(3).body]);
+  expect(store.outboxDepth()).toBe(1);
+  expect(store.outboxBytes()).toBeGreaterThan(0);
+  await store.ackFacts(store.readFacts(10).map(({ key }) => key));
+  expect(store.outboxDepth()).toBe(0);
+  expect(store.outboxBytes()).toBe(0);
+});
+
+test('many appends of one turn share one durable promise and one flush', async () => {
+  const { store } = openStore();
+  const appended = Array.from({ length: 50 }, (_, i) => store.appendFacts([seen(i)], 1));
+  expect(new Set(appended.map(({ durable }) => durable)).size).toBe(1);
+  await Promise.all(appended.map(({ durable }) => durable));
+  expect(store.readFacts(100)).toHaveLength(50);
+});
+
+test('every start draws higher sequences than all before it, even when nothing of theirs was kept', async () => {
+  const dir = temporaryFolder();
+  let highest = 0;
+  for (let start = 0; start < 3; start++) {
+    const { store, stamps } = openStore({ dir });
+    expect(stamps.incarnation).toBe(start + 1);
+    const drawn = store.appendFacts([seen(1)], 1).last;
+    expect(drawn).toBeGreaterThan(highest);
+    highest = drawn;
+    await store.flushed();
+    await store.ackFacts(store.readFacts(10).map(({ key }) => key));
+    await closeStore(store);
+  }
+});
+
+test('a start that used up its stamps runs on, and the next start begins above it', async () => {
+  const { store, dir, stamps } = openStore();
+  stamps.draw(2 ** 32);
+  const { last, durable } = store.appendFacts([seen(1)], 1);
+  await durable;
+  expect(Stamps.incarnationOf(last)).toBe(2);
+  await store.ackFacts([last]);
+  await closeStore(store);
+  const next = openStore({ dir });
+  expect(next.stamps.incarnation).toBe(3);
+});
+
+test('writers of one start share the counter: no two draw the same sequence, and reading merges their lanes in stamp order', async () => {
+  const { store, dir, stamps } = openStore({ lane: 1 });
+  const other = openStore({ dir, lane: 2, stamps: new Stamps(stamps.memory) }).store;
+  for (let i = 0; i < 10; i++) (i % 2 === 0 ? store : other).appendFacts([seen(i)], 1);
+  await store.flushed();
+  await other.flushed();
+  const facts = store.readFacts(100);
+  expect(facts.map(({ fact }) => fact.lane)).toEqual([1, 2, 1, 2, 1, 2, 1, 2, 1, 2]);
+  expect(facts.map(({ key, fact }) => key === fact.sequence)).not.toContain(false);
+  expect(store.outboxDepth()).toBe(10);
+});
+
+test('facts of a transaction have their own lane, in which they rise too', async () => {
+  const { store } = openStore({ lane: 2 });
+  const plain = store.appendFacts([seen(1)], 1);
+  const inside = store.transact((transaction) => transaction.appendFacts([seen(2)], 1));
+  const after = store.appendFacts([seen(3)], 1);
+  await Promise.all([plain.durable, inside, after.durable]);
+  await store.transact((transaction) => transaction.appendFacts([seen(4)], 1));
+  const lanes = new Map<number, number[]>();
+  for (const { fact } of store.readFacts(10)) lanes.set(fact.lane, [...(lanes.get(fact.lane) ?? []), fact.sequence]);
+  expect([...lanes.keys()].sort((a, b) => a - b)).toEqual([2, 2 + TRANSACTION_LANE]);
+  for (const sequences of lanes.values()) {
+    expect(sequences).toHaveLength(2);
+    expect(sequences).toEqual([...sequences].sort((a, b) => a - b));
+  }
+  expect(store.outboxDepth()).toBe(4);
+});
+
+test('a transaction that throws leaves nothing behind', async () => {
+  const { store } = openStore();
+  const failed = store.transact((transaction) => {
+    transaction.appendFacts([seen(1)], 1);
+    throw new Error('a mistake');
+  });
+  await expect(failed).rejects.toThrow('a mistake');
+  expect(store.readFacts(10)).toEqual([]);
+  expect(store.refusing()).toBeNull();
+  await store.appendFacts([seen(2)], 1).durable;
+  expect(store.readFacts(10)).toHaveLength(1);
+});
+
+test('a disk that runs full refuses facts and records before LMDB meets it, still lets facts be acknowledged, and recovers', async () => {
+  let free = LIMITS.storeReserveBytes * 4;
+  const { store } = openStore({ freeBytes: async () => free });
+  await store.checkDisk();
+  await store.appendFacts([seen(1)], 1).durable;
+  free = LIMITS.storeReserveBytes - 1;
+  await store.checkDisk();
+  expect(store.refusing()).toBe('disk-full');
+  const { durable } = store.appendFacts([seen(2)], 1);
+  const error = await durable.catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(StoreError);
+  expect((error as StoreError).code).toBe('disk-full');
+  await expect(store.applyValues(CPE, [{ Name: 'Device.A', Value: '1', Type: '' }])).rejects.toThrow(StoreError);
+  await expect(store.flushed()).rejects.toThrow(StoreError);
+  expect(store.readFacts(10)).toHaveLength(1);
+  await store.ackFacts(store.readFacts(10).map(({ key }) => key));
+  expect(store.outboxDepth()).toBe(0);
+  // A little more than the reserve is not enough yet: it would flap.
+  free = LIMITS.storeReserveBytes + 1;
+  await store.checkDisk();
+  expect(store.refusing()).toBe('disk-full');
+  free = LIMITS.storeReserveBytes * 2;
+  await store.checkDisk();
+  expect(store.refusing()).toBeNull();
+  await store.appendFacts([seen(3)], 1).durable;
+});
+
+test('an outbox at its bound refuses facts, not the end of open sessions', async () => {
+  const { store, stamps } = openStore();
+  await store.appendFacts([seen(1)], 1).durable;
+  stamps.outboxGrew(0, LIMITS.outboxBytesMax);
+  expect(store.refusing()).toBe('outbox-full');
+  await expect(store.appendFacts([seen(2)], 1).durable).rejects.toMatchObject({ tag: 'store', code: 'outbox-full' });
+  await store.applyValues(CPE, [{ Name: 'Device.A', Value: '1', Type: '' }]);
+});
+
+test('a store of another format is refused with what to do', async () => {
+  const { store, dir } = openStore();
+  await closeStore(store);
+  const environment = Environment.acquire(dir);
+  environment.meta.putSync('format', 99);
+  await environment.release();
+  expect(() => Environment.acquire(dir)).toThrow(/format 99/);
+});
