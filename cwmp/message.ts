@@ -2,7 +2,7 @@
 
 import type { DeviceIdStruct } from '../base/ids.ts';
 
-/** One entry of a ParameterList. `Type` is the xsi:type as `xsd:<local name>`, or '' when the CPE sent none. */
+/** One entry of a ParameterList. `Type` is the xsi:type as `xsd:<local name>`; `xsd:string` when the CPE sent none (FIELD 9). */
 export interface ParameterValue {
   Name: string;
   Value: string;

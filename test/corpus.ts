@@ -42,12 +42,12 @@ export interface SharedMessage {
   bytes: Buffer;
 }
 
-/** The folder of the repository, from the sources and from what is built of them. */
+/** The folder of the repository, from the sources and from what is built of them into dist. */
 function repository(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'test/corpus/index.json'))) {
+  while (!existsSync(join(folder, 'package.json'))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new Error('test/corpus/index.json is in no folder above this file');
+    if (parent === folder) throw new Error('package.json is in no folder above this file');
     folder = parent;
   }
   return folder;
