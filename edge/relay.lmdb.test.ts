@@ -1,0 +1,358 @@
+import { Registry } from 'prom-client';
+import { expect, onTestFinished, test } from 'vitest';
+import { LIMITS } from '../base/limits.ts';
+import { silentLog } from '../base/log.ts';
+import { ManualTimers } from '../base/timers.ts';
+import { InProcessTransport } from '../bus/in-process.ts';
+import {
+  type ActionResult,
+  type Decision,
+  type DecisionBody,
+  type DecisionType,
+  type Fact,
+  MESSAGE_VERSION,
+} from '../bus/messages.ts';
+import { ALL_FACTS, decisionsFor } from '../bus/subjects.ts';
+import { ProfileChooser } from '../profiles/choose.ts';
+import { loadProfiles } from '../profiles/load.ts';
+import { Relay } from './relay.ts';
+import type { LmdbEdgeStore } from './store/lmdb-store.ts';
+import { CPE, deviceOf, openStore, recordOf, sessionOf, workOf } from './store/store.test-helper.ts';
+import { TASKS } from './tasks/table.ts';
+
+const profiles = new ProfileChooser(loadProfiles());
+
+/** An edge without session threads, and a control that remembers what it was told. */
+class Bench {
+  readonly timers = new ManualTimers();
+  readonly transport = new InProcessTransport();
+  readonly registry = new Registry();
+  readonly acked = new BigInt64Array(4);
+  readonly woken: string[] = [];
+  readonly facts: Fact[] = [];
+  /** Batches as they came, for order and size. */
+  readonly batches: number[] = [];
+  /** Set to make control refuse. */
+  refuse: Error | null = null;
+  free = LIMITS.storeReserveBytes * 4;
+  readonly store: LmdbEdgeStore;
+  readonly relay: Relay;
+  #count = 0;
+
+  constructor() {
+    this.store = openStore({ freeBytes: async () => this.free }).store;
+    const waker = { wake: (cpeId: string, why: string) => void this.woken.push(`${cpeId}: ${why}`) };
+    const { store, transport, registry, acked, timers } = this;
+    this.relay = new Relay({
+      store, transport, registry, acked, timers, waker, profiles, log: silentLog, clock: timers.clock,
+      edgeId: 'e1', pop: 'pop', threads: 2, version: '0.1.0',
+    }); // biome-ignore format: a plain list
+    onTestFinished(() => this.relay.close());
+  }
+
+  control(): void {
+    this.transport.subscribe(ALL_FACTS, 'ingest', async (_, messages) => {
+      if (this.refuse !== null) throw this.refuse;
+      this.batches.push(messages.length);
+      this.facts.push(...messages.map(({ payload }) => payload as Fact));
+    });
+  }
+
+  /** The hello is on the disk first: the timer that would find it later stands still here. */
+  async start(): Promise<void> {
+    await this.store.flushed();
+    this.control();
+    this.relay.start();
+  }
+
+  async decide<T extends DecisionType>(type: T, body: DecisionBody<T>): Promise<void> {
+    const decision = { v: MESSAGE_VERSION, type, body } as unknown as Decision;
+    await this.transport.publish(decisionsFor('pop', 'e1'), [{ id: `d${this.#count++}`, payload: decision }]);
+  }
+
+  /** Lets the timer's rounds run for `ms`, and what they started. */
+  async pass(ms: number): Promise<void> {
+    this.timers.advance(ms);
+    await until(() => this.timers.pending >= 2);
+  }
+
+  of<T extends Fact['type']>(type: T): Extract<Fact, { type: T }>[] {
+    return this.facts.filter((fact): fact is Extract<Fact, { type: T }> => fact.type === type);
+  }
+
+  results(): { actionId: string; result: ActionResult }[] {
+    return this.of('result').map(({ body }) => body);
+  }
+}
+
+/** Waits for a condition that real disk writes bring about; the bound of the test is the bound of the wait. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test('hello is the first fact of a start, before anything threads append', async () => {
+  const bench = new Bench();
+  await bench.store.appendFacts([{ type: 'seen', body: { devices: [] } }], 1).durable;
+  await bench.start();
+  await until(() => bench.facts.length === 2);
+  expect(bench.facts[0]).toMatchObject({ type: 'hello', body: { version: '0.1.0', threads: 2 } });
+});
+
+test('the outbox is drained in order, in bounded batches, and is empty afterwards; the acknowledged sequence is told per lane', async () => {
+  const bench = new Bench();
+  const count = LIMITS.relayBatchFacts * 2 + 7;
+  let last = 0;
+  for (let i = 0; i < count; i++) {
+    last = bench.store.appendFacts([{ type: 'seen', body: { devices: [{ cpeId: CPE, at: i }] } }], i).last;
+  }
+  await bench.store.flushed();
+  await bench.start();
+  await until(() => bench.facts.length === count + 1 && bench.store.outboxDepth() === 0);
+  expect(bench.of('seen').map(({ at }) => at)).toEqual(Array.from({ length: count }, (_, i) => i));
+  expect(Math.max(...bench.batches)).toBe(LIMITS.relayBatchFacts);
+  expect(bench.store.readFacts(1)).toEqual([]);
+  expect(Number(Atomics.load(bench.acked, 0))).toBe(last);
+});
+
+test('a nudge drains what was appended since', async () => {
+  const bench = new Bench();
+  await bench.start();
+  await until(() => bench.store.outboxDepth() === 0 && bench.facts.length === 1);
+  await bench.store.appendFacts([{ type: 'seen', body: { devices: [] } }], 1).durable;
+  for (let i = 0; i < 10; i++) bench.relay.nudge();
+  await until(() => bench.facts.length === 2);
+});
+
+test('without a nudge the outbox is looked at all the same', async () => {
+  const bench = new Bench();
+  await bench.start();
+  await until(() => bench.store.outboxDepth() === 0 && bench.facts.length === 1);
+  await bench.store.appendFacts([{ type: 'seen', body: { devices: [] } }], 1).durable;
+  bench.timers.advance(LIMITS.relayPollMs);
+  await until(() => bench.facts.length === 2);
+});
+
+test('while control takes nothing, facts wait, are tried again after growing pauses, and arrive once and in order', async () => {
+  const bench = new Bench();
+  // The bus's own tries use real timers; a transport that refuses at once shows the relay's.
+  let tries = 0;
+  let away = true;
+  const publish = bench.transport.publish.bind(bench.transport);
+  bench.transport.publish = async (subject, messages) => {
+    tries++;
+    if (away) throw new Error('the centre is away');
+    await publish(subject, messages);
+  };
+  await bench.start();
+  for (let i = 0; i < 3; i++) await bench.store.appendFacts([{ type: 'seen', body: { devices: [] } }], i).durable;
+  await until(() => tries === 1);
+  // poll, tick, pause
+  await until(() => bench.timers.pending === 3);
+  bench.timers.advance(40_000);
+  await until(() => tries === 2);
+  expect(bench.relay.problems()).toHaveLength(1);
+  expect(bench.relay.problems()[0]).toContain('control has taken no facts since');
+  expect(bench.store.outboxDepth()).toBe(4);
+  away = false;
+  await until(() => bench.timers.pending >= 3);
+  bench.timers.advance(LIMITS.relayBackoffMsMax);
+  await until(() => bench.facts.length === 4);
+  expect(bench.facts.map(({ type, at }) => (type === 'hello' ? 'hello' : at))).toEqual(['hello', 0, 1, 2]);
+  await until(() => bench.store.outboxDepth() === 0);
+  expect(bench.relay.problems()).toEqual([]);
+});
+
+test('closing drains what is left; with control away it stops all the same and keeps it', async () => {
+  const bench = new Bench();
+  await bench.start();
+  await until(() => bench.facts.length === 1);
+  await bench.store.appendFacts([{ type: 'seen', body: { devices: [] } }], 1).durable;
+  await bench.relay.close();
+  expect(bench.facts).toHaveLength(2);
+
+  const away = new Bench();
+  away.transport.publish = async () => {
+    throw new Error('the centre is away');
+  };
+  await away.start();
+  await away.relay.close();
+  expect(away.store.outboxDepth()).toBe(1);
+});
+
+test('work is in the store when the decision is acknowledged; delivered again it changes nothing, a newer generation replaces it', async () => {
+  const bench = new Bench();
+  await bench.start();
+  await bench.decide('work', workOf('a'));
+  expect(bench.store.workOf(CPE).map(({ work, phase }) => [work.actionId, phase])).toEqual([['a', 'queued']]);
+  const begun = recordOf(workOf('a'), { state: { begun: true }, phase: 'waiting', untilMs: 9_000 });
+  await bench.store.putWork(begun);
+  await bench.decide('work', workOf('a'));
+  expect(bench.store.workOf(CPE)).toEqual([begun]);
+  await bench.decide('work', workOf('a', { generation: 2 }));
+  expect(bench.store.workOf(CPE)).toMatchObject([{ work: { generation: 2 }, phase: 'queued' }]);
+  await bench.decide('work', workOf('a', { generation: 1 }));
+  expect(bench.store.workOf(CPE)).toMatchObject([{ work: { generation: 2 } }]);
+});
+
+test.each<[string, Parameters<typeof recordOf>[1], boolean]>([
+  ['queued', {}, true],
+  ['waiting for the CPE', { state: {}, phase: 'waiting', untilMs: 9_000 }, true],
+  ['in flight', { state: {}, phase: 'running', inFlight: true }, false],
+])('cancelling work that is %s', async (_, overrides, cancels) => {
+  const bench = new Bench();
+  await bench.start();
+  await bench.store.putWork(recordOf(workOf('a')));
+  await bench.store.putWork(recordOf(workOf('a'), overrides));
+  await bench.decide('cancel', { cpeId: CPE, actionId: 'a' });
+  expect(bench.store.hasWork(CPE)).toBe(!cancels);
+  bench.relay.nudge();
+  await until(() => bench.store.outboxDepth() === 0);
+  expect(bench.results().map(({ actionId, result }) => [actionId, result.outcome])).toEqual(
+    cancels ? [['a', 'cancelled']] : [],
+  );
+});
+
+test('settings are found by user name when their decision is acknowledged; a wake goes to the waker', async () => {
+  const bench = new Bench();
+  await bench.start();
+  const settings = { cpe: { username: 'u', password: 'p' }, connectionRequest: [] };
+  await bench.decide('device', { cpeId: CPE, settings });
+  expect(bench.store.findByUsername('u')).toEqual({ cpeId: CPE, password: 'p' });
+  await bench.decide('wake', { cpeId: CPE, why: 'an operator waits' });
+  expect(bench.woken).toEqual([`${CPE}: an operator waits`]);
+});
+
+test('a decision that cannot be read is counted and left out; the others of its batch are taken', async () => {
+  const bench = new Bench();
+  await bench.start();
+  const good = { v: MESSAGE_VERSION, type: 'work', body: workOf('a') };
+  const odd = [{ v: 99, type: 'work', body: {} }, null, { v: MESSAGE_VERSION, type: 'work', body: { actionId: 1 } }];
+  await bench.transport.publish(
+    decisionsFor('pop', 'e1'),
+    [...odd, good].map((payload, i) => ({ id: `m${i}`, payload })),
+  );
+  expect(bench.store.workOf(CPE)).toHaveLength(1);
+  expect(await bench.registry.getSingleMetricAsString('starling_decisions_total')).toContain('{type="unknown"} 3');
+});
+
+test('with a full disk decisions are not acknowledged, and are taken when there is room again', async () => {
+  const bench = new Bench();
+  await bench.start();
+  bench.free = 0;
+  await bench.store.checkDisk();
+  const decided = bench.decide('work', workOf('a'));
+  await until(() => bench.store.refusing() === 'disk-full');
+  expect(bench.relay.problems()[0]).toContain('disk-full');
+  bench.free = LIMITS.storeReserveBytes * 4;
+  await bench.store.checkDisk();
+  await decided;
+  expect(bench.store.workOf(CPE)).toHaveLength(1);
+});
+
+test('a silent session is ended: told as failed by timeout, its work in flight interrupted, its CPE woken', async () => {
+  const bench = new Bench();
+  await bench.start();
+  const now = bench.timers.clock.now();
+  const work = workOf('a', { expiresAt: now + 3_600_000 });
+  await bench.store.putDevice(CPE, deviceOf());
+  await bench.store.putWork(recordOf(work));
+  const inFlight = { state: TASKS.get.start(work), phase: 'running' as const, inFlight: true };
+  await bench.store.putWork(recordOf(work, inFlight));
+  await bench.store.putSession(CPE, sessionOf({ actionId: 'a', lastAt: now, startedAt: now - 500, rpcs: 2 }));
+  await bench.pass(60_000);
+  expect(bench.store.getSession(CPE)).toBeDefined();
+  await bench.pass(LIMITS.relayTickMs);
+  await until(() => bench.woken.length > 0);
+  expect(bench.store.getSession(CPE)).toBeUndefined();
+  expect(bench.store.workOf(CPE)).toMatchObject([{ phase: 'queued', inFlight: false, attempts: 1 }]);
+  expect(bench.woken).toEqual([`${CPE}: its session broke off with work under way`]);
+  bench.relay.nudge();
+  await until(() => bench.of('session').length > 0);
+  expect(bench.of('session')[0]?.body).toEqual({
+    cpeId: CPE,
+    sessionId: 's1',
+    why: 'timeout',
+    ok: false,
+    startedAt: now - 500,
+    endedAt: now + 60_000,
+    rpcs: 2,
+  });
+});
+
+test('a record of a session that ended properly goes without a word', async () => {
+  const bench = new Bench();
+  await bench.start();
+  const session = { phase: 'ended', why: 'done', cpeId: CPE, namespace: '' } as const;
+  await bench.store.putSession(CPE, sessionOf({ session, lastAt: bench.timers.clock.now() }));
+  await bench.pass(61_001);
+  await until(() => bench.store.getSession(CPE) === undefined);
+  bench.relay.nudge();
+  await until(() => bench.store.outboxDepth() === 0);
+  expect(bench.of('session')).toEqual([]);
+});
+
+test('work past its deadline ends as expired, once', async () => {
+  const bench = new Bench();
+  await bench.start();
+  const now = bench.timers.clock.now();
+  await bench.decide('work', workOf('a', { expiresAt: now + 5_000 }));
+  await bench.pass(4_000);
+  expect(bench.store.hasWork(CPE)).toBe(true);
+  await bench.pass(2_000);
+  await until(() => !bench.store.hasWork(CPE));
+  await bench.pass(LIMITS.storeDueAgainMs * 2);
+  bench.relay.nudge();
+  await until(() => bench.store.outboxDepth() === 0);
+  expect(bench.results().map(({ actionId, result }) => [actionId, result.outcome])).toEqual([['a', 'expired']]);
+  expect(bench.woken).toEqual([]);
+});
+
+test('work whose wait is over wakes its CPE, again after a while, and not while a session is open', async () => {
+  const bench = new Bench();
+  await bench.start();
+  const now = bench.timers.clock.now();
+  const work = workOf('a', { expiresAt: now + 3_600_000 });
+  await bench.store.putDevice(CPE, deviceOf());
+  await bench.store.putWork(recordOf(work));
+  const waiting = { state: TASKS.get.start(work), phase: 'waiting' as const, untilMs: now + 3_000 };
+  await bench.store.putWork(recordOf(work, waiting));
+  await bench.pass(2_000);
+  expect(bench.woken).toEqual([]);
+  await bench.pass(2_000);
+  await until(() => bench.woken.length === 1);
+  expect(bench.woken[0]).toBe(`${CPE}: its get is due`);
+  await bench.store.flushed();
+  await bench.pass(LIMITS.storeDueAgainMs + LIMITS.relayTickMs);
+  await until(() => bench.woken.length === 2);
+  await bench.store.putSession(CPE, sessionOf({ lastAt: bench.timers.clock.now(), timeoutMs: 600_000 }));
+  await bench.store.flushed();
+  await bench.pass(LIMITS.storeDueAgainMs + LIMITS.relayTickMs);
+  await bench.pass(LIMITS.relayTickMs);
+  expect(bench.woken).toHaveLength(2);
+});
+
+test('a task that fails between sessions does not keep the work of others from ending', async () => {
+  const bench = new Bench();
+  await bench.start();
+  const now = bench.timers.clock.now();
+  const broken = workOf('broken', { cpeId: `${CPE}0`, expiresAt: now + 60_000 });
+  await bench.store.putWork(recordOf(broken));
+  await bench.store.putWork(recordOf(broken, { state: 'not a state', phase: 'waiting', untilMs: now + 1_000 }));
+  await bench.store.putWork(recordOf(workOf('fine', { expiresAt: now + 1_000 })));
+  await bench.pass(2_000);
+  await until(() => !bench.store.hasWork(CPE));
+  expect(bench.store.hasWork(`${CPE}0`)).toBe(true);
+});
+
+test('metrics tell depth, age and acknowledged facts', async () => {
+  const bench = new Bench();
+  bench.control();
+  await bench.store.appendFacts([{ type: 'seen', body: { devices: [] } }], bench.timers.clock.now()).durable;
+  expect(await bench.registry.getSingleMetricAsString('starling_outbox_facts')).toContain(' 2');
+  bench.relay.start();
+  await until(() => bench.facts.length === 2 && bench.store.outboxDepth() === 0);
+  await until(() => bench.store.readFacts(1).length === 0);
+  expect(await bench.registry.getSingleMetricAsString('starling_outbox_facts')).toContain(' 0');
+  expect(await bench.registry.getSingleMetricAsString('starling_relay_facts_total')).toContain(' 2');
+  expect(await bench.registry.getSingleMetricAsString('starling_outbox_oldest_seconds')).toContain(' 0');
+});
