@@ -3,7 +3,7 @@
 
 import type { ParameterValue } from '../../cwmp/message.ts';
 import { hasWildcard, isPartialPath, matchesPath } from '../../cwmp/paths.ts';
-import { beginReading, type LostName, type Reading, readAnswer, readRequest } from './reading.ts';
+import { afterBreak, beginReading, type LostName, type Reading, readAnswer, readRequest } from './reading.ts';
 import { emptyResult, type Task, type TaskContext, type TaskResult } from './task.ts';
 import { namesArg } from './work-args.ts';
 import { redactValues } from './writing.ts';
@@ -35,7 +35,7 @@ export const get: Task<GetState> = {
   },
 
   event: (_work, state) => state,
-  interrupted: (_work, state) => state,
+  interrupted: (_work, state) => (state.phase === 'reading' ? { ...state, reading: afterBreak(state.reading) } : state),
 };
 
 function isAnswerTo(asked: string, name: string): boolean {

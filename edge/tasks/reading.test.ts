@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FakeCpe, fault } from './fake-cpe.test-helper.ts';
-import { beginReading, type Reading, readAnswer, readRequest } from './reading.ts';
+import { afterBreak, beginReading, type Reading, readAnswer, readRequest } from './reading.ts';
 
 function readAll(cpe: FakeCpe, names: string[], batchMax: number) {
   let reading: Reading = beginReading(names, batchMax);
@@ -103,4 +103,30 @@ test('whatever the batch size and the bad names: every good name is read, every 
     ),
     { seed: 20251, verbose: 1 },
   );
+});
+
+test('after two sessions broke over the same partial path only full names are read', () => {
+  const once = afterBreak(beginReading(['D.A.', 'D.X'], 2));
+  expect(readRequest(once)).toMatchObject({ method: 'GetParameterValues' });
+  const broken = afterBreak(once);
+  expect(readRequest(broken)).toMatchObject({
+    method: 'GetParameterNames',
+    args: { ParameterPath: 'D.A.', NextLevel: true },
+  });
+  const children = [
+    { Name: 'D.A.B.', Writable: false },
+    { Name: 'D.A.1', Writable: false },
+  ];
+  const listed = readAnswer(broken, {
+    type: 'response',
+    method: 'GetParameterNames',
+    result: { ParameterList: children },
+  }).reading;
+  expect(listed.tooBig).toEqual(['D.A.B.']);
+  expect(listed.todo).toEqual([['D.A.1'], ['D.X']]);
+});
+
+test('a session that broke over full names asks the same again', () => {
+  const reading = beginReading(['D.X', 'D.Y'], 2);
+  expect(afterBreak(reading)).toBe(reading);
 });

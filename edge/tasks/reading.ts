@@ -29,6 +29,10 @@ export interface Reading {
   /** Names in one request; falls when the CPE asks for less, never rises. */
   batchMax: number;
   lost: LostName[];
+  /** True once two sessions broke over the same partial paths: objects are listed, and only full names are read from then on. */
+  byName?: boolean;
+  /** True while the next request, one with partial paths, has broken a session already. */
+  broke?: boolean;
 }
 
 export interface Read {
@@ -51,7 +55,8 @@ export function readRequest(reading: Reading): AcsRequest | null {
 }
 
 /** Takes the answer to the request that `readRequest` made of the same reading. */
-export function readAnswer(reading: Reading, answer: Answer): Read {
+export function readAnswer(asked: Reading, answer: Answer): Read {
+  const reading = asked.broke ? { ...asked, broke: false } : asked;
   if (reading.tooBig.length > 0) return childrenAnswer(reading, answer);
   const [names = [], ...todo] = reading.todo;
   if (answer.type === 'fault')
@@ -101,11 +106,27 @@ function childrenAnswer(reading: Reading, answer: Answer): Read {
   }
   // Only what is really below counts, or a CPE that names itself would be asked for ever (FIELD 19).
   const names = infosOf(answer.result).filter(({ Name }) => Name.length > object.length && Name.startsWith(object));
-  const objects = names.filter(({ Name }) => Name.endsWith('.')).map(({ Name }) => [Name]);
+  const objects = names.filter(({ Name }) => Name.endsWith('.')).map(({ Name }) => Name);
   const leaves = names.filter(({ Name }) => !Name.endsWith('.')).map(({ Name }) => Name);
-  const todo = [...chunk(leaves, reading.batchMax), ...objects, ...reading.todo];
+  const whole = reading.byName ? [] : objects.map((Name) => [Name]);
+  if (reading.byName) tooBig.unshift(...objects);
+  const todo = [...chunk(leaves, reading.batchMax), ...whole, ...reading.todo];
   const facts: TaskFact[] = names.length === 0 ? [] : [{ type: 'names', path: object, complete: false, names }];
   return { reading: { ...reading, tooBig, todo }, values: [], facts };
+}
+
+/**
+ * The session broke over the request that `readRequest` made. Small stacks die of a partial path in GetParameterValues (genieacs-sim is
+ * one): a request with one that breaks two sessions is not made a third time; the objects are listed and full names read. Anything else is
+ * asked again as it was.
+ */
+export function afterBreak(reading: Reading): Reading {
+  const broken = reading.tooBig.length === 0 ? (reading.todo[0] ?? []) : [];
+  if (!broken.some(isPartialPath)) return reading;
+  if (!reading.broke) return { ...reading, broke: true };
+  const objects = reading.todo.flat().filter(isPartialPath);
+  const names = reading.todo.flat().filter((name) => !isPartialPath(name));
+  return { ...reading, byName: true, tooBig: objects, todo: chunk(names, reading.batchMax) };
 }
 
 export function chunk(names: readonly string[], size: number): string[][] {

@@ -18,7 +18,7 @@ import type { ParameterInfo } from '../../cwmp/message.ts';
 import { infosOf, request } from './answers.ts';
 import { faultResult, INVALID_NAME, METHOD_NOT_SUPPORTED, sayFault } from './fault-outcome.ts';
 import { arrangeNames, batchLeaves } from './names.ts';
-import { beginReading, type Reading, readAnswer, readRequest } from './reading.ts';
+import { afterBreak, beginReading, type Reading, readAnswer, readRequest } from './reading.ts';
 import { type Answer, emptyResult, type Task, type TaskContext, type TaskFact, type TaskResult } from './task.ts';
 import { checkPath } from './work-args.ts';
 
@@ -86,6 +86,7 @@ export const refresh: Task<RefreshState> = {
   event: (_work, state) => state,
 
   interrupted(_work, state) {
+    if (state.phase === 'reading') return { ...state, reading: afterBreak(state.reading) };
     // The deep listing may be what broke the session, so the next attempt asks for less. Everything else is just asked again.
     if (state.phase !== 'listing' || !canWalk(state.paths[0]!)) return state;
     const [path = '', ...instead] = state.paths;
