@@ -162,6 +162,8 @@ export const LIMITS = {
   actionLifeMsMax: 30 * 24 * 3_600_000,
   /** Time past its deadline in which an edge may still report on an action before control calls it expired. */
   actionExpiryGraceMs: 15 * 60_000,
+  /** Time past its deadline after which an action that began, and of which nothing more was heard, is called failed: a day without the centre, and slack. */
+  actionSilenceMs: 48 * 3_600_000,
   /** Life of an idempotency key, and of the claim of a request that never finished (longer than the longest wait). */
   idempotencyKeyMs: 24 * 3_600_000,
   idempotencyClaimMs: 180_000,

@@ -36,8 +36,11 @@ const profiles = loadProfiles();
 export class FakeBus implements BusTransport {
   readonly decisions: { subject: string; id: string; decision: Decision }[] = [];
   answers = true;
+  /** What a publish waits for before it resolves. */
+  slow: Promise<void> = Promise.resolve();
 
   async publish(subject: string, messages: BusMessage[]): Promise<void> {
+    await this.slow;
     if (!this.answers) throw new Error('nobody is there');
     for (const { id, payload } of messages) this.decisions.push({ subject, id, decision: payload as Decision });
   }
@@ -108,7 +111,7 @@ export async function testControl(options: { manageConnectionRequest?: boolean }
     ingest,
     handOver,
     greeting,
-    actions: actionService(context, dispatcher, handOver),
+    actions: actionService(context, handOver),
     devices: deviceService(context, dispatcher, handOver),
     facts,
     send: (...bodies) => ingest.handle(subject, facts(bodies)),

@@ -95,7 +95,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
 
     const services: Services = {
       devices: deviceService(context, dispatcher, handOver),
-      actions: actionService(context, dispatcher, handOver),
+      actions: actionService(context, handOver),
       files: fileService(context, options.fileStore),
       tokens: tokenService(context),
       idempotency: idempotencyService(context),

@@ -266,6 +266,7 @@ test('cancel ends what nobody has yet, and asks the edge for what it has', async
   control.clock.advance(60_000);
   const { action } = await create({ kind: 'reboot' });
   expect(await control.actions.cancel(action.id, principal)).toMatchObject({ state: 'ready' });
+  await control.handOver.pass();
   expect(control.bus.decisions.at(-1)!.decision).toEqual({
     v: 1,
     type: 'cancel',
@@ -274,6 +275,48 @@ test('cancel ends what nobody has yet, and asks the edge for what it has', async
   const work = control.bus.work().find(({ actionId }) => actionId === action.id)!;
   await control.send(result(work, { outcome: 'cancelled', why: 'Taken back before it ran.' }));
   expect((await control.actions.get(action.id)).state).toBe('cancelled');
+});
+
+test('a cancellation waits for an edge that does not answer, and what was perhaps never there ends after a grace', async () => {
+  control.bus.answers = false;
+  const { action } = await create({ kind: 'reboot' });
+  expect((await control.actions.cancel(action.id, principal)).state).toBe('ready');
+  control.bus.answers = true;
+  control.clock.advance(60_000);
+  await control.handOver.pass();
+  expect(control.bus.decisions.map(({ decision }) => decision.type)).toEqual(['cancel']);
+  control.clock.advance(3_600_000);
+  await expireActions(control.context);
+  expect((await control.actions.get(action.id)).state).toBe('cancelled');
+});
+
+test('a hand-over that is slow is waited for, not repeated', async () => {
+  let answer = (): void => {};
+  control.bus.slow = new Promise((resolve) => {
+    answer = resolve;
+  });
+  const { action } = await create({ kind: 'reboot' }); // Resolves after the bound on the wait.
+  control.clock.advance(60_000);
+  await control.handOver.pass();
+  answer();
+  await expect.poll(async () => (await control.actions.get(action.id)).why).toMatch(/With edge edge1/);
+  control.clock.advance(60_000);
+  await control.handOver.pass();
+  expect(control.bus.work()).toHaveLength(1);
+});
+
+test('an action that began and was never heard of again is called failed after long silence', async () => {
+  const { action } = await create({ kind: 'reboot' });
+  await control.send(progress(control.bus.work()[0]!, 'waiting', 'Waits for the device to come back.'));
+  control.clock.advance(3 * 24 * 3_600_000);
+  await expireActions(control.context);
+  expect((await control.actions.get(action.id)).state).toBe('running');
+  control.clock.advance(2 * 24 * 3_600_000);
+  await expireActions(control.context);
+  expect(await control.actions.get(action.id)).toMatchObject({
+    state: 'failed',
+    why: expect.stringMatching(/look at the device/),
+  });
 });
 
 test('an unsent action expires at its deadline, a sent one after a grace; the truth of the device is still heard', async () => {

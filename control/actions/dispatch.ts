@@ -1,6 +1,7 @@
 // Hands ready actions and device settings to the edges, in batches, settings first. An action is claimed before it is published and
-// marked sent when the edge has it durably; a claim that was never confirmed is tried again after its lease, under the same generation,
-// which the edge takes for the same work. An edge that does not answer holds up only itself.
+// marked sent when the edge has it durably. A hand-over that is slow is waited for in the background, not repeated: only one that was
+// refused, or was under way when control ended, is tried again, under the same generation, which an edge that holds the work takes for the
+// same. An edge that does not answer holds up only itself.
 
 import { LIMITS } from '../../base/limits.ts';
 import {
@@ -43,13 +44,19 @@ interface CredentialRow {
   pop: string | null;
 }
 
-export type HandOver = { type: 'ok' } | { type: 'away'; why: string };
+export type HandOver =
+  | { type: 'ok' }
+  | { type: 'away'; why: string }
+  /** No answer yet; `settled` tells in the end whether the edge took it. */
+  | { type: 'late'; why: string; settled: Promise<boolean> };
 
 export class Dispatcher {
   readonly #context: ControlContext;
   readonly #transport: BusTransport;
   /** Edges that did not answer, and until when nothing is claimed for them. */
   readonly #awayUntil = new Map<string, number>();
+  /** Actions whose hand-over has not been answered yet. */
+  readonly #underWay = new Set<string>();
 
   constructor(context: ControlContext, transport: BusTransport) {
     this.#context = context;
@@ -59,13 +66,14 @@ export class Dispatcher {
   /** One pass over everything that waits to be handed over. Returns what it did, in words. */
   async pass(): Promise<string> {
     const settings = await this.#sendSettings();
+    const cancels = await this.#sendCancels();
     let actions = 0;
     for (;;) {
       const sent = await this.#sendActions();
       actions += sent;
       if (sent < LIMITS.dispatchBatchMax) break;
     }
-    return `${actions} actions and ${settings} settings handed over`;
+    return `${actions} actions, ${cancels} cancellations and ${settings} settings handed over`;
   }
 
   /** Sends one decision to one edge now, apart from the passes. */
@@ -75,7 +83,7 @@ export class Dispatcher {
 
   /** Claims ready actions, publishes them per edge and marks what arrived. Returns how many were claimed. */
   async #sendActions(): Promise<number> {
-    const { sql, box, live, clock } = this.#context;
+    const { sql, box, live, clock, log } = this.#context;
     const now = new Date(clock.now());
     const lease = new Date(clock.now() - LIMITS.dispatchLeaseMs);
     const claimed = await sql.begin(async (tx) => {
@@ -84,7 +92,7 @@ export class Dispatcher {
           select a.id, d.edge_id, d.pop from action a join device d on d.id = a.device_id
           where a.state = 'ready' and a.sent_at is null and a.cancel_asked_at is null and a.expires_at > ${now}
             and (a.claimed_at is null or a.claimed_at < ${lease})
-            and d.edge_id is not null and d.edge_id <> all(${this.#away()})
+            and d.edge_id is not null and d.edge_id <> all(${this.#away()}) and a.id <> all(${[...this.#underWay]})
           order by a.priority desc, a.id limit ${LIMITS.dispatchBatchMax} for update of a skip locked)
         update action a set claimed_at = ${now} from due where a.id = due.id
         returning a.id, a.device_id, a.kind, a.generation, a.priority, a.command_key, a.wake, a.sealed_args, a.created_at, a.expires_at,
@@ -119,14 +127,47 @@ export class Dispatcher {
         const wake = message(`wake:${row.id}:${generation}`, 'wake', { cpeId: row.device_id, why: `action ${row.id}` });
         return row.wake ? [message(id, 'work', work), wake] : [message(id, 'work', work)];
       });
+      const ids = rows.map(({ id }) => id);
+      for (const id of ids) this.#underWay.add(id);
       const outcome = await this.#publish(edge, messages);
-      if (outcome.type === 'away') return;
-      await sql`
-        update action set sent_at = ${now}, sent_to = ${edge.edgeId},
-          why = case when state = 'ready' then ${`With edge ${edge.edgeId}: waits for the device.`} else why end
-        where id = any(${rows.map(({ id }) => id)}) and claimed_at = ${now}`;
+      if (outcome.type === 'late') {
+        void outcome.settled
+          .then((taken) => this.#answered(edge, ids, taken))
+          .catch((error) => log.warn({ err: error }, 'a late hand-over'));
+      } else await this.#answered(edge, ids, outcome.type === 'ok');
     });
     return claimed.rows.length;
+  }
+
+  /** The edge has answered: what it took is marked, the rest may be tried again. */
+  async #answered(edge: Edge, ids: string[], taken: boolean): Promise<void> {
+    try {
+      if (!taken) return;
+      await this.#context.sql`
+        update action set sent_at = ${new Date(this.#context.clock.now())}, sent_to = ${edge.edgeId},
+          why = case when state = 'ready' then ${`With edge ${edge.edgeId}: waits for the device.`} else why end
+        where id = any(${ids}) and sent_at is null`;
+    } finally {
+      for (const id of ids) this.#underWay.delete(id);
+    }
+  }
+
+  /** What somebody wants to take back goes to the edge that has it, until that edge confirms. */
+  async #sendCancels(): Promise<number> {
+    const { sql, clock } = this.#context;
+    const rows = await sql<{ id: string; device_id: string; edge_id: string; pop: string }[]>`
+      select a.id, a.device_id, e.edge_id, e.pop from action a join device d on d.id = a.device_id
+        join edge e on e.edge_id = coalesce(a.sent_to, d.edge_id)
+      where a.cancel_asked_at is not null and a.cancel_sent_at is null and a.ended_at is null and e.edge_id <> all(${this.#away()})
+      order by a.id limit ${LIMITS.dispatchBatchMax}`;
+    await forEachEdge(rows, async (edge, own) => {
+      const messages = own.map(({ id, device_id }) =>
+        message(`cancel:${id}`, 'cancel', { cpeId: device_id, actionId: id }),
+      );
+      if ((await this.#publish(edge, messages)).type !== 'ok') return;
+      await sql`update action set cancel_sent_at = ${new Date(clock.now())} where id = any(${own.map(({ id }) => id)})`;
+    });
+    return rows.length;
   }
 
   /** Settings that changed: to the device's edge, or to every edge while the device has none. */
@@ -180,7 +221,7 @@ export class Dispatcher {
           where c.device_id > ${after} and (d.edge_id = ${edge.edgeId} or d.edge_id is null)
           order by c.device_id limit ${LIMITS.dispatchBatchMax}`;
         const messages = rows.map((row) => this.#settingsMessage(row));
-        if (messages.length > 0 && (await this.#publish(edge, messages)).type === 'away') break;
+        if (messages.length > 0 && (await this.#publish(edge, messages)).type !== 'ok') break;
         sent += rows.length;
         if (rows.length < LIMITS.dispatchBatchMax) {
           await sql`update edge set greeted_at = now() where edge_id = ${edge.edgeId} and started_at = ${edge.started_at}`;
@@ -197,30 +238,35 @@ export class Dispatcher {
     return message(`device:${device_id}:${changed_at.getTime()}`, 'device', { cpeId: device_id, settings });
   }
 
-  /** Publishes with a bound on the wait; what arrives after it is confirmed by the next try, which the edge knows as the same. */
+  /** Publishes with a bound on the wait. */
   async #publish({ pop, edgeId }: Edge, messages: BusMessage[]): Promise<HandOver> {
     const { clock, log, metrics } = this.#context;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, fail) => {
-      timer = setTimeout(() => fail(new Error(`no answer within ${LIMITS.dispatchWaitMs} ms`)), LIMITS.dispatchWaitMs);
-    });
-    try {
-      await Promise.race([this.#transport.publish(decisionsFor(pop, edgeId), messages), late]);
-      this.#awayUntil.delete(edgeId);
-      metrics.handovers.inc({ outcome: 'ok' });
-      return { type: 'ok' };
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+    const away = (why: string): void => {
       this.#awayUntil.set(edgeId, clock.now() + LIMITS.dispatchLeaseMs);
-      metrics.handovers.inc({ outcome: 'away' });
-      log.info(
-        { edgeId, pop, why, messages: messages.length },
-        'an edge does not take decisions; they are tried again',
-      );
-      return { type: 'away', why };
-    } finally {
-      clearTimeout(timer);
-    }
+      log.info({ edgeId, pop, why, messages: messages.length }, 'an edge does not take decisions; they are kept');
+    };
+    let why = `no answer within ${LIMITS.dispatchWaitMs} ms`;
+    const settled = this.#transport.publish(decisionsFor(pop, edgeId), messages).then(
+      () => {
+        this.#awayUntil.delete(edgeId);
+        return true;
+      },
+      (error: unknown) => {
+        why = error instanceof Error ? error.message : String(error);
+        away(why);
+        return false;
+      },
+    );
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((done) => {
+      timer = setTimeout(() => done('late'), LIMITS.dispatchWaitMs);
+    });
+    const first = await Promise.race([settled, late]);
+    clearTimeout(timer);
+    if (first === 'late') away(why);
+    metrics.handovers.inc({ outcome: first === 'late' ? 'late' : first ? 'ok' : 'away' });
+    if (first === 'late') return { type: 'late', why, settled };
+    return first ? { type: 'ok' } : { type: 'away', why };
   }
 
   #away(): string[] {

@@ -8,7 +8,7 @@ import { type ActionState, isEnded, type Principal } from '../services.ts';
 import type { Sql } from '../store/postgres.ts';
 import { transition } from './states.ts';
 
-interface OpenRow {
+export interface OpenRow {
   id: string;
   device_id: string;
   kind: string;
@@ -17,7 +17,7 @@ interface OpenRow {
   claimed_at: Date | null;
   cancel_asked_at: Date | null;
 }
-type End = { state: 'cancelled' | 'expired'; why: string };
+export type End = { state: 'cancelled' | 'expired' | 'failed'; why: string };
 
 /** Expired actions in one pass. */
 const BATCH = 500;
@@ -30,14 +30,16 @@ export type Cancelled =
  * Takes an action back. What no edge can have yet ends here; for the rest the edge must be asked, and its result tells how it ended.
  * Throws Refused 404 'unknown-action' and 409 'already-ended'.
  */
-export async function cancelAction(context: ControlContext, id: string, principal: Principal): Promise<Cancelled> {
+export async function cancelAction(
+  context: ControlContext,
+  id: string,
+  principal: Principal,
+): Promise<{ askEdge: boolean }> {
   const { sql, live, clock } = context;
   const at = clock.now();
-  const { seq, cancelled } = await sql.begin(async (tx) => {
-    const [row] = await tx<(OpenRow & { edge_id: string | null; pop: string | null })[]>`
-      select a.id, a.device_id, a.kind, a.state, a.generation, a.claimed_at, a.cancel_asked_at,
-        coalesce(a.sent_to, d.edge_id) as edge_id, d.pop
-      from action a join device d on d.id = a.device_id where a.id = ${id} for no key update of a`;
+  const { seq, askEdge } = await sql.begin(async (tx) => {
+    const [row] = await tx<OpenRow[]>`
+      select id, device_id, kind, state, generation, claimed_at, cancel_asked_at from action where id = ${id} for no key update`;
     if (!row) throw new Refused(404, 'unknown-action', `There is no action ${id}.`);
     if (isEnded(row.state))
       throw new Refused(409, 'already-ended', `Action ${id} has ended already: it is ${row.state}.`);
@@ -51,7 +53,7 @@ export async function cancelAction(context: ControlContext, id: string, principa
         at,
         by,
       );
-      return { seq: await record(tx, ended.events, ended.evidence), cancelled: { type: 'ended' } as Cancelled };
+      return { seq: await record(tx, ended.events, ended.evidence), askEdge: false };
     }
     const why = `${principal.name} asks to cancel; the edge says what became of it.`;
     await tx`update action set cancel_asked_at = coalesce(cancel_asked_at, ${new Date(at)}), why = ${why} where id = ${id}`;
@@ -64,31 +66,36 @@ export async function cancelAction(context: ControlContext, id: string, principa
       body: by,
     };
     const seq = await record(tx, [event], [{ actionId: id, at, kind: 'cancel-asked', body: by }]);
-    const edge = { edgeId: row.edge_id!, pop: row.pop! };
-    return { seq, cancelled: { type: 'ask-edge', deviceId: row.device_id, edge } as Cancelled };
+    return { seq, askEdge: true };
   });
   live.committed(seq);
-  return cancelled;
+  return { askEdge };
 }
 
 /**
  * One pass over actions past their deadline: what was never handed over expires at once, what an edge has but did not begin expires after
- * a grace in which the edge itself may say so. What runs is not touched: its edge tells how it ended.
+ * a grace in which the edge itself may say so. What runs is its edge's to end; only after long silence it is called failed. What was
+ * cancelled, and was perhaps never at the edge, ends after the same grace.
  */
 export async function expireActions(context: ControlContext): Promise<string> {
   const { sql, live, clock } = context;
   const at = clock.now();
   const grace = new Date(at - LIMITS.actionExpiryGraceMs);
+  const silence = new Date(at - LIMITS.actionSilenceMs);
   let count = 0;
   for (;;) {
     const { seq, rows } = await sql.begin(async (tx) => {
       const found = await tx<OpenRow[]>`
         select id, device_id, kind, state, generation, claimed_at, cancel_asked_at from action
-        where ended_at is null and state in ('planned', 'awaiting-approval', 'ready')
-          and (expires_at <= ${grace} or (expires_at <= ${new Date(at)} and claimed_at is null))
+        where ended_at is null and (
+          (state in ('planned', 'awaiting-approval', 'ready')
+            and (expires_at <= ${grace} or (expires_at <= ${new Date(at)} and claimed_at is null)))
+          or (state in ('running', 'verifying') and expires_at <= ${silence})
+          or (state = 'ready' and sent_at is null and cancel_sent_at <= ${grace}))
         order by id limit ${BATCH} for no key update skip locked`;
-      const asked = found.filter((row) => row.cancel_asked_at !== null);
-      const others = found.filter((row) => row.cancel_asked_at === null);
+      const silent = found.filter(({ state }) => state === 'running' || state === 'verifying');
+      const asked = found.filter((row) => row.cancel_asked_at !== null && !silent.includes(row));
+      const waiting = found.filter((row) => row.cancel_asked_at === null && !silent.includes(row));
       const first = await end(
         tx,
         context,
@@ -98,8 +105,15 @@ export async function expireActions(context: ControlContext): Promise<string> {
         {},
       );
       const why = 'Expired: the device did not connect in time.';
-      const second = await end(tx, context, others, { state: 'expired', why }, at, {});
-      const done = await record(tx, [...first.events, ...second.events], [...first.evidence, ...second.evidence]);
+      const second = await end(tx, context, waiting, { state: 'expired', why }, at, {});
+      const lost = 'It began, and its edge never told how it ended: look at the device before doing it again.';
+      const third = await end(tx, context, silent, { state: 'failed', why: lost }, at, {});
+      const ends = [first, second, third];
+      const done = await record(
+        tx,
+        ends.flatMap(({ events }) => events),
+        ends.flatMap(({ evidence }) => evidence),
+      );
       return { seq: done, rows: found.length };
     });
     live.committed(seq);
@@ -108,7 +122,8 @@ export async function expireActions(context: ControlContext): Promise<string> {
   }
 }
 
-async function end(
+/** Ends open actions in control. The caller appends what is returned at the end of its transaction. */
+export async function end(
   tx: Sql,
   { metrics }: ControlContext,
   rows: OpenRow[],

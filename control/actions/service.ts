@@ -6,11 +6,10 @@ import type { ControlContext } from '../context.ts';
 import type { Reconciler } from '../reconciler.ts';
 import { type ActionDetail, type ActionService, isEnded } from '../services.ts';
 import { createAction } from './create.ts';
-import type { Dispatcher } from './dispatch.ts';
 import { cancelAction } from './end-here.ts';
 import { listActions, readAction } from './views.ts';
 
-export function actionService(context: ControlContext, dispatcher: Dispatcher, handOver: Reconciler): ActionService {
+export function actionService(context: ControlContext, handOver: Reconciler): ActionService {
   const { sql } = context;
   return {
     async create(deviceId, request, { principal, idempotencyKey }) {
@@ -25,15 +24,8 @@ export function actionService(context: ControlContext, dispatcher: Dispatcher, h
     get: (id) => readAction(sql, id),
     waitForEnd: (id, timeoutMs, signal) => waitForEnd(context, id, timeoutMs, signal),
     async cancel(id, principal) {
-      const cancelled = await cancelAction(context, id, principal);
-      if (cancelled.type === 'ask-edge') {
-        const { edge, deviceId } = cancelled;
-        const sent = await dispatcher.send(edge, `cancel:${id}`, 'cancel', { cpeId: deviceId, actionId: id });
-        if (sent.type === 'away') {
-          const message = `Edge ${edge.edgeId} does not answer (${sent.why}), so it is not known whether action ${id} can still be taken back. Try again.`;
-          throw new Refused(503, 'edge-away', message);
-        }
-      }
+      const { askEdge } = await cancelAction(context, id, principal);
+      if (askEdge) handOver.signal();
       return await readAction(sql, id);
     },
     async approve(id) {

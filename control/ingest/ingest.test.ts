@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnyFactBody } from '../../bus/messages.ts';
-import { ADMIN, CPE, inform, type TestControl, testControl, value } from '../control.test-helper.ts';
+import { ADMIN, CPE, inform, progress, type TestControl, testControl, value } from '../control.test-helper.ts';
 
 const SSID = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.SSID';
 const KEY = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.KeyPassphrase';
@@ -212,9 +212,15 @@ test('an edge that lost its store is heard again, and its work is sent again und
   const control = await testControl();
   const hello = (startedAt: number): AnyFactBody => ({ type: 'hello', body: { version: '1', threads: 1, startedAt } });
   await control.send(hello(1_000), inform());
+  const { action: begun } = await control.actions.create(CPE, { kind: 'factory-reset' }, { principal: ADMIN });
+  await control.handOver.pass();
+  await control.send(progress(control.bus.work()[0]!, 'running', 'In session.'));
   await control.actions.create(CPE, { kind: 'reboot' }, { principal: ADMIN });
   await control.handOver.pass();
-  expect(control.bus.work().map(({ generation }) => generation)).toEqual([1]);
+  expect(control.bus.work().map(({ kind, generation }) => [kind, generation])).toEqual([
+    ['factory-reset', 1],
+    ['reboot', 1],
+  ]);
   const fresh = {
     id: 'edge1.1:1b',
     payload: { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 1, sequence: 1, at: control.clock.now(), ...hello(2_000) },
@@ -234,7 +240,12 @@ test('an edge that lost its store is heard again, and its work is sent again und
   await control.ingest.handle(control.subject, [fresh, next]);
   await control.handOver.pass();
   expect((await tree(control))[SSID]).toBe('new');
-  expect(control.bus.work().map(({ generation }) => generation)).toEqual([1, 2]);
+  expect(control.bus.work().slice(2)).toMatchObject([{ kind: 'reboot', generation: 2 }]);
+  // What had begun is not repeated blindly.
+  expect(await control.actions.get(begun.id)).toMatchObject({
+    state: 'failed',
+    why: expect.stringMatching(/lost its store/),
+  });
 });
 
 test('an old hello delivered again does not open the way for duplicates', async () => {

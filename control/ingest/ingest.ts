@@ -118,10 +118,12 @@ export class Ingest {
 
     const places = items.flatMap((item) => (item.type === 'fact' ? [item.fact] : item.place ? [item.place] : []));
     const marks = await readMarks(tx, subject, places, this.#context.clock.now());
+    const lost: Awaited<ReturnType<typeof dropLostStore>>[] = [];
     for (const item of items) {
       const place = item.type === 'fact' ? item.fact : item.place;
-      if (item.type === 'fact' && item.fact.type === 'hello')
-        await dropLostStore(tx, this.#context, marks, item.fact, item.fact.body.startedAt);
+      if (item.type === 'fact' && item.fact.type === 'hello') {
+        lost.push(await dropLostStore(tx, this.#context, marks, item.fact, item.fact.body.startedAt));
+      }
       if (place && !marks.raise(place)) {
         duplicates += 1;
         continue;
@@ -159,8 +161,8 @@ export class Ingest {
     for (const { why } of parked) metrics.parked.inc({ why: why.split(/[ :]/)[0] });
     const seq = await record(
       tx,
-      [...effects.events, ...finished.events, ...made.events],
-      [...finished.evidence, ...made.evidence],
+      [...lost.flatMap(({ events }) => events), ...effects.events, ...finished.events, ...made.events],
+      [...lost.flatMap(({ evidence }) => evidence), ...finished.evidence, ...made.evidence],
     );
     const handOver = made.ids.size > 0 || news.moved.length > 0 || news.known.length > 0;
     const greet = effects.hellos.length > 0;

@@ -1,6 +1,8 @@
 // High-water marks: how far the facts of each writer of each edge have taken effect. They change in the transaction of the effects.
 
+import { end, type OpenRow } from '../actions/end-here.ts';
 import type { ControlContext } from '../context.ts';
+import type { NewEvent, NewEvidence } from '../evidence/record.ts';
 import type { Sql } from '../store/postgres.ts';
 
 interface Place {
@@ -63,19 +65,28 @@ export async function readMarks(tx: Sql, subject: string, places: Place[], nowMs
  */
 export async function dropLostStore(
   tx: Sql,
-  { log }: ControlContext,
+  context: ControlContext,
   marks: Marks,
   hello: Place,
   startedAtMs: number,
-): Promise<void> {
-  if (startedAtMs <= marks.startedAtMs || hello.sequence > marks.of(hello.lane)) return;
-  log.warn({ edgeId: hello.edgeId }, 'this edge has lost its store: its facts count anew and its work is sent again');
+): Promise<{ events: NewEvent[]; evidence: NewEvidence[] }> {
+  if (startedAtMs <= marks.startedAtMs || hello.sequence > marks.of(hello.lane)) return { events: [], evidence: [] };
+  context.log.warn(
+    { edgeId: hello.edgeId },
+    'this edge has lost its store: its facts count anew and its work is sent again',
+  );
   marks.clear();
   await tx`delete from ingest_mark where edge_id = ${hello.edgeId}`;
   // A new generation, because results of the old one could still arrive through another edge of the POP.
   await tx`
-    update action set generation = generation + 1, claimed_at = null, sent_at = null, state = 'ready', why = 'Sent again: its edge lost its store.'
+    update action set generation = generation + 1, claimed_at = null, sent_at = null, why = 'Sent again: its edge lost its store.'
     where sent_to = ${hello.edgeId} and ended_at is null and state = 'ready'`;
+  // What had begun must not be repeated blindly: nobody knows how far it came.
+  const begun = await tx<OpenRow[]>`
+    select id, device_id, kind, state, generation, claimed_at, cancel_asked_at from action
+    where sent_to = ${hello.edgeId} and ended_at is null and state in ('running', 'verifying') order by id for no key update`;
+  const why = 'It ran when its edge lost its store: look at the device before doing it again.';
+  return await end(tx, context, begun, { state: 'failed', why }, context.clock.now(), { edgeId: hello.edgeId });
 }
 
 /** Writes the marks that were raised, and what edges said of themselves. */

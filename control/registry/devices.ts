@@ -73,7 +73,7 @@ export function deviceService(context: ControlContext, dispatcher: Dispatcher, h
       }
       const why = `asked by ${principal.name}`;
       const sent = await dispatcher.send({ edgeId, pop }, `wake:${id}:${clock.now()}`, 'wake', { cpeId: id, why });
-      if (sent.type === 'away') {
+      if (sent.type !== 'ok') {
         throw new Refused(
           503,
           'edge-away',

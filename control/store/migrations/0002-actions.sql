@@ -34,6 +34,7 @@ create table action (
   sent_at           timestamptz,             -- the edge has confirmed that it holds this generation
   sent_to           text,
   cancel_asked_at   timestamptz,
+  cancel_sent_at    timestamptz,
   started_at        timestamptz,
   ended_at          timestamptz,
   unique (owner_token, idempotency_key)
@@ -44,6 +45,7 @@ create index action_state on action (state, id desc);
 create index action_reference on action (reference, id desc) where reference is not null;
 create index action_open on action (device_id) where ended_at is null;
 create index action_unsent on action (priority desc, id) where state = 'ready' and sent_at is null;
+create index action_cancel on action (id) where cancel_asked_at is not null and ended_at is null;
 create index action_deadline on action (expires_at) where ended_at is null;
 create index action_ended_badly on action (ended_at) where state in ('failed', 'stuck');
 
