@@ -77,8 +77,21 @@ async function findByKey(sql: Sql, tokenId: string, key: string): Promise<string
   return row?.id;
 }
 
-/** Reads what is known and plans. The result is written by insertActions. */
-export async function planOne(sql: Sql, context: ControlContext, wanted: Wanted): Promise<PlannedAction | PlanRefusal> {
+/** Reads what is known of one device and plans. */
+async function planOne(sql: Sql, context: ControlContext, wanted: Wanted): Promise<PlannedAction | PlanRefusal> {
+  const { device, request } = wanted;
+  const known = await readKnown(sql, [device.id], pathsOfInterest(request, device, context.book));
+  const file = request.kind === 'download' && request.file !== undefined ? await findFile(sql, request.file) : null;
+  return planKnown(context, wanted, known.get(device.id) ?? new Map(), file);
+}
+
+/** Plans from what was read. The result is written by insertActions. */
+export function planKnown(
+  context: ControlContext,
+  wanted: Wanted,
+  known: ReadonlyMap<string, KnownParameter>,
+  file: FileView | null,
+): PlannedAction | PlanRefusal {
   const { box, book, clock } = context;
   const { device, request, owner, priority, idempotencyKey } = wanted;
   const nowMs = clock.now();
@@ -88,9 +101,6 @@ export async function planOne(sql: Sql, context: ControlContext, wanted: Wanted)
     const days = LIMITS.actionLifeMsMax / 86_400_000;
     return { type: 'refused', code: 'bad-action', message: `expiresAt is more than ${days} days away.` };
   }
-  const known = await readKnown(sql, device.id, pathsOfInterest(request, device, book));
-  const file: FileView | null =
-    request.kind === 'download' && request.file !== undefined ? await findFile(sql, request.file) : null;
   const id = newId(nowMs);
   const planned = plan({
     device,
@@ -119,22 +129,31 @@ export async function planOne(sql: Sql, context: ControlContext, wanted: Wanted)
   };
 }
 
-async function readKnown(sql: Sql, deviceId: string, paths: string[]): Promise<Map<string, KnownParameter>> {
-  if (paths.length === 0) return new Map();
-  const rows = await sql<
-    {
-      path: string;
-      value: string | null;
-      sealed: string | null;
-      type: string;
-      writable: boolean | null;
-      read_at: Date | null;
-    }[]
-  >`select path, value, sealed, type, writable, read_at from device_parameter where device_id = ${deviceId} and path = any(${paths})`;
-  return new Map(
-    rows.map(({ path, value, sealed, type, writable, read_at }) => [
-      path,
-      { value, sealed, type, writable, readAt: read_at === null ? null : read_at.getTime() },
-    ]),
-  );
+/** What is stored of these paths, by device. */
+export async function readKnown(
+  sql: Sql,
+  deviceIds: string[],
+  paths: string[],
+): Promise<Map<string, Map<string, KnownParameter>>> {
+  const byDevice = new Map<string, Map<string, KnownParameter>>();
+  if (paths.length === 0) return byDevice;
+  const rows = await sql<ParameterRow[]>`
+    select device_id, path, value, sealed, type, writable, read_at from device_parameter
+    where device_id = any(${deviceIds}) and path = any(${paths})`;
+  for (const { device_id, path, value, sealed, type, writable, read_at } of rows) {
+    const known = byDevice.get(device_id) ?? new Map<string, KnownParameter>();
+    known.set(path, { value, sealed, type, writable, readAt: read_at === null ? null : read_at.getTime() });
+    byDevice.set(device_id, known);
+  }
+  return byDevice;
+}
+
+interface ParameterRow {
+  device_id: string;
+  path: string;
+  value: string | null;
+  sealed: string | null;
+  type: string;
+  writable: boolean | null;
+  read_at: Date | null;
 }

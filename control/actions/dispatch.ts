@@ -16,6 +16,7 @@ import type { BusMessage, BusTransport } from '../../bus/transport.ts';
 import type { ControlContext } from '../context.ts';
 import { type NewEvidence, record } from '../evidence/record.ts';
 import { sealedCredential } from '../registry/credentials.ts';
+import { jsonText } from '../store/postgres.ts';
 import { sealContext } from './insert.ts';
 
 interface Edge {
@@ -184,9 +185,11 @@ export class Dispatcher {
     let sent = 0;
     const mark = async (done: CredentialRow[]): Promise<void> => {
       sent += done.length;
-      for (const { device_id, changed_at } of done) {
-        await sql`update device_credential set sent_at = now() where device_id = ${device_id} and changed_at = ${changed_at}`;
-      }
+      // Only what was sent: settings that changed since go out with the next pass.
+      await sql`
+        update device_credential c set sent_at = now()
+        from jsonb_to_recordset(${jsonText(done)}::text::jsonb) as r(device_id text, changed_at timestamptz)
+        where c.device_id = r.device_id and c.changed_at = r.changed_at`;
     };
     await forEachEdge(housed, async (edge, own) => {
       const outcome = await this.#publish(

@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { DeviceSettings } from '../../bus/messages.ts';
-import { PRIORITY, planOne } from '../actions/create.ts';
+import { PRIORITY, planKnown, readKnown } from '../actions/create.ts';
 import type { Owner, PlannedAction } from '../actions/insert.ts';
 import type { ActionRequest } from '../actions/request.ts';
 import type { ControlContext } from '../context.ts';
@@ -39,19 +39,25 @@ export async function planConnectionRequestCredentials(
         and a.owner_name = ${CONNECTION_REQUEST_POLICY})
     order by id`;
   const before = await readCredentials(tx, context, ids);
+  const profiles = new Set(rows.map(({ profile }) => profile));
+  const paths = [...profiles].flatMap((profile) =>
+    [USERNAME, PASSWORD].flatMap((name) => context.book.candidates(profile, name)),
+  );
+  const known = await readKnown(tx, ids, [...new Set(paths)]);
   const settings = new Map<string, DeviceSettings>();
   const actions: PlannedAction[] = [];
   for (const { id, root, profile } of rows) {
     const own = { username: `stl${randomText(17)}`, password: randomText(24) };
     const request: ActionRequest = { kind: 'set', values: { [USERNAME]: own.username, [PASSWORD]: own.password } };
     const device = { id, root, profileId: profile };
-    const action = await planOne(tx, context, {
+    const wanted = {
       device,
       request,
       owner: OWNER,
       priority: PRIORITY.policy,
       idempotencyKey: null,
-    });
+    };
+    const action = planKnown(context, wanted, known.get(id) ?? new Map(), null);
     if ('code' in action) {
       context.log.info({ deviceId: id, why: action.message }, 'no connection-request credentials for this device');
       continue;
