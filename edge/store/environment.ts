@@ -19,6 +19,17 @@ import { LIMITS } from '../../base/limits.ts';
 const FORMAT = 1;
 const DATABASES_MAX = 16;
 
+/** Of one database; lmdb's typings leave it out. */
+export interface Stats {
+  pageSize: number;
+  entryCount: number;
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+  overflowPages: number;
+}
+
+const pagesOf = (stats: Stats): number => stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+
 /** Environments of this thread by folder: lanes of one thread share one. */
 const environments = new Map<string, Environment>();
 
@@ -129,6 +140,14 @@ export class Environment {
       if (thrown !== null) throw (thrown as { error: unknown }).error;
       throw this.#failed(error);
     }
+  }
+
+  /** Bytes of the file that hold nothing: LMDB never shrinks its file, and fills these before it grows. About. */
+  reusableBytes(): number {
+    const { free, lastPageNumber, pageSize } = this.root.getStats() as Stats & { free: Stats; lastPageNumber: number };
+    let used = pagesOf(free);
+    for (const database of [this.root, ...this.#databases.values()]) used += pagesOf(database.getStats() as Stats);
+    return Math.max(0, lastPageNumber + 1 - used) * pageSize;
   }
 
   /** Gives the environment up; the last user closes it, after its writes are on the disk. */

@@ -240,7 +240,7 @@ export class LmdbEdgeStore implements RelayStore {
   }
 
   async checkDisk(): Promise<void> {
-    const free = await this.#freeBytes(this.#dir);
+    const free = (await this.#freeBytes(this.#dir)) + this.#environment.reusableBytes();
     // Twice the reserve before writes are taken again: a disk at its brink would flap.
     const enough = this.#stamps.refusing() === 'disk-full' ? LIMITS.storeReserveBytes * 2 : LIMITS.storeReserveBytes;
     this.#stamps.setDiskFull(free < enough);

@@ -119,7 +119,7 @@ test('a disk that runs full refuses facts and records before LMDB meets it, stil
   const { store } = openStore({ freeBytes: async () => free });
   await store.checkDisk();
   await store.appendFacts([seen(1)], 1).durable;
-  free = LIMITS.storeReserveBytes - 1;
+  free = LIMITS.storeReserveBytes / 2;
   await store.checkDisk();
   expect(store.refusing()).toBe('disk-full');
   const { durable } = store.appendFacts([seen(2)], 1);
@@ -139,6 +139,23 @@ test('a disk that runs full refuses facts and records before LMDB meets it, stil
   await store.checkDisk();
   expect(store.refusing()).toBeNull();
   await store.appendFacts([seen(3)], 1).durable;
+});
+
+test('room that acknowledged facts left in the file counts as free: it is filled before the file grows', async () => {
+  const bytes = 2_000_000;
+  const free = LIMITS.storeReserveBytes * 2 - bytes;
+  const { store: drained, stamps } = openStore({ freeBytes: async () => free });
+  for (let i = 0; i < 40; i++)
+    drained.appendFacts([{ type: 'seen', body: { devices: [{ cpeId: 'x'.repeat(bytes / 20), at: i }] } }], 1);
+  await drained.flushed();
+  await drained.ackFacts(drained.readFacts(100).map(({ key }) => key));
+  const empty = openStore({ freeBytes: async () => free });
+  stamps.setDiskFull(true);
+  empty.stamps.setDiskFull(true);
+  await drained.checkDisk();
+  await empty.store.checkDisk();
+  expect(empty.store.refusing()).toBe('disk-full');
+  expect(drained.refusing()).toBeNull();
 });
 
 test('an outbox at its bound refuses facts, not the end of open sessions', async () => {

@@ -10,7 +10,7 @@ import type { Database } from 'lmdb';
 import { assert } from '../../base/assert.ts';
 import type { StoreErrorCode } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import { Environment } from './environment.ts';
+import { Environment, type Stats } from './environment.ts';
 
 const SPAN = 2 ** 32;
 const NEXT = 0;
@@ -58,12 +58,7 @@ export class Stamps {
     words[NEXT] = BigInt(incarnation) * BigInt(SPAN);
     words[INCARNATION] = BigInt(incarnation);
     // Pages, not contents: reading a day's outbox to add its bytes up would take the start minutes.
-    const stats = outbox.getStats() as {
-      entryCount: number;
-      treeLeafPageCount: number;
-      overflowPages: number;
-      pageSize: number;
-    };
+    const stats = outbox.getStats() as Stats;
     words[DEPTH] = BigInt(stats.entryCount);
     words[BYTES] = BigInt((stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize);
     void environment.release();
