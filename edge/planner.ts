@@ -16,6 +16,7 @@ import { Refused } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { ActionResult, AnyFactBody, Work } from '../bus/messages.ts';
 import { normaliseEventCode } from '../cwmp/events.ts';
+import { faultRow } from '../cwmp/faults.ts';
 import { cpeMethod } from '../cwmp/rpc-table.ts';
 import type { AcsRequest } from '../cwmp/session.ts';
 import type { WorkRecord } from './store/store.ts';
@@ -31,6 +32,7 @@ import {
   type TaskResult,
 } from './tasks/task.ts';
 import { appendRpc, finishRpc, rpcCount, startedRpc } from './transcript.ts';
+import { whyTooNew } from './version-gate.ts';
 
 /** Which session of which CPE the facts belong to. */
 export interface Where {
@@ -105,6 +107,11 @@ function advance(plan: Plan, record: WorkRecord, where: Where, context: TaskCont
     end(plan, record, emptyResult('failed', stuck), context);
     return;
   }
+  const tooNew = whyTooNew(next.request, context.version);
+  if (tooNew !== null) {
+    end(plan, record, emptyResult('unsupported', tooNew), context);
+    return;
+  }
   const { method, args } = next.request;
   const verifying = next.verifying === true;
   const started = startedRpc(work, next.request, where.sessionId, context);
@@ -152,9 +159,18 @@ export function applyAnswer(
 ): { record: WorkRecord; facts: AnyFactBody[] } {
   assert(record.inFlight, `an answer for ${record.work.actionId}, which has no request outstanding`);
   const { work } = record;
-  const { state, facts } = TASKS[work.kind].answer(work, record.state, answer, context);
+  const { state, facts } = TASKS[work.kind].answer(work, record.state, faultInStatus(answer), context);
   const answered = { ...finishRpc(record, answer, context), state, inFlight: false };
   return { record: answered, facts: facts.map((fact) => factBody(fact, where)) };
+}
+
+/** cwmp-sim refuses AddObject with a response whose Status is the fault code: a refusal is what it means, and no Status is above 1. */
+function faultInStatus(answer: Answer): Answer {
+  if (answer.type === 'fault') return answer;
+  const status = answer.result['Status'];
+  if (typeof status !== 'number' || status < 9000 || status > 9899) return answer;
+  const { text } = faultRow(status);
+  return { type: 'fault', fault: { FaultCode: status, FaultString: text, SetParameterValuesFault: [] } };
 }
 
 /**

@@ -141,3 +141,18 @@ test.each([0, 2, 3, 4])('add: a session that breaks over request %i goes on with
   expect(run.result).toMatchObject({ outcome: 'done', data: { InstanceNumber: 2 } });
   expect(run.cpe.count('AddObject')).toBe(1);
 });
+
+test('add: a CPE that answers without a number and adds nothing is not asked again', () => {
+  const run = new Operation(router(), add());
+  run.cpe.misbehaviour = { answers: { AddObject: { InstanceNumber: 0, Status: 0 } } };
+  expect(run.session().result).toMatchObject({ outcome: 'failed' });
+  expect(run.methods().filter((method) => method === 'AddObject')).toHaveLength(1);
+});
+
+test('add: a fault code in the Status of a response is the refusal it means', () => {
+  const run = new Operation(router(), add());
+  run.cpe.misbehaviour = { answers: { AddObject: { InstanceNumber: 0, Status: 9005 } } };
+  expect(run.session().result.outcome).not.toBe('done');
+  expect(run.result.fault?.FaultCode).toBe(9005);
+  expect(run.methods()).toEqual(['GetParameterNames', 'AddObject']);
+});

@@ -24,8 +24,11 @@ import { redactValues } from './writing.ts';
 
 export type AddState =
   | { phase: 'listing' }
-  /** Instances before the AddObject; null when the CPE would not list them. */
-  | { phase: 'adding' | 'checking'; instances: string[] | null }
+  /**
+   * Instances before the AddObject; null when the CPE would not list them. `answered`: the CPE did answer it, only not with a number, so
+   * it must not be sent again.
+   */
+  | { phase: 'adding' | 'checking'; instances: string[] | null; answered?: boolean }
   /** `later`: the CPE said Status 1, so the instance may not be there yet. */
   | { phase: 'reading'; instance: string; later: boolean; reading: Reading; found: ParameterValue[] }
   | { phase: 'setting'; instance: string; set: SetState }
@@ -68,7 +71,7 @@ export const add: Task<AddState> = {
       case 'checking': {
         const { instances, facts } = listed(objectArg(work), answer);
         if (state.phase === 'listing') return { state: { phase: 'adding', instances }, facts };
-        return { state: checked(work, state.instances, instances, context), facts };
+        return { state: checked(work, state, instances, context), facts };
       }
       case 'adding': {
         if (answer.type === 'fault') {
@@ -77,7 +80,7 @@ export const add: Task<AddState> = {
         }
         const number = numberOf(answer.result, 'InstanceNumber');
         // Made, but without saying which one: look.
-        if (number < 1) return { state: { phase: 'checking', instances: state.instances }, facts: [] };
+        if (number < 1) return { state: { phase: 'checking', instances: state.instances, answered: true }, facts: [] };
         const later = numberOf(answer.result, 'Status') === 1;
         return { state: added(work, String(number), later, context), facts: [] };
       }
@@ -119,13 +122,22 @@ function listed(table: string, answer: Answer): { instances: string[] | null; fa
   return { instances: [...instances], facts };
 }
 
-function checked(work: Work, before: string[] | null, now: string[] | null, context: TaskContext): AddState {
+function checked(
+  work: Work,
+  { instances: before, answered }: AddState & { phase: 'adding' | 'checking' },
+  now: string[] | null,
+  context: TaskContext,
+): AddState {
   const table = objectArg(work);
   if (before === null || now === null) {
     const why = `The session broke while adding to ${table}, and the CPE does not list its instances: whether one was added is not known.`;
     return { phase: 'ended', result: emptyResult('failed', why) };
   }
   const fresh = now.filter((instance) => !before.includes(instance));
+  if (fresh.length === 0 && answered) {
+    const why = `The CPE answered AddObject of ${table} without an instance number, and none is new.`;
+    return { phase: 'ended', result: emptyResult('failed', why) };
+  }
   if (fresh.length === 0) return { phase: 'adding', instances: now };
   if (fresh.length === 1) return added(work, fresh[0]!, false, context);
   const why = `The session broke while adding to ${table}; since then ${fresh.length} instances are new (${fresh.join(', ')}), and which one is ours is not known.`;
