@@ -163,11 +163,9 @@ async function launch(
         child.once('exit', (code, signal) => {
           if (!stopping) onExit(`PostgreSQL ended by itself (${signal ?? `code ${code}`}); its log is ${logFile}`);
         });
-        const stop = async (): Promise<void> => {
+        return running(url, child.pid!, port, false, log, () => {
           stopping = true;
-          await stopProcess(child.pid!, log);
-        };
-        return { url, pid: child.pid!, port, adopted: false, stop };
+        });
       }
       await pause(20);
     }
@@ -181,6 +179,25 @@ async function launch(
     if (!passing || Date.now() > deadline) throw cannotRun(`postgres ended with ${ended}: ${lastLine(said)}`, said);
     await pause(200);
   }
+}
+
+/** A process that ends without `stop` (a refused start, an uncaught error) still asks its server to end. */
+function running(
+  url: string,
+  pid: number,
+  port: number,
+  adopted: boolean,
+  log: Log,
+  onStop: () => void,
+): EmbeddedPostgres {
+  const last = (): void => sendSignal(pid, 'SIGINT');
+  process.once('exit', last);
+  const stop = async (): Promise<void> => {
+    process.off('exit', last);
+    onStop();
+    await stopProcess(pid, log);
+  };
+  return { url, pid, port, adopted, stop };
 }
 
 function spawnServer(
@@ -218,7 +235,7 @@ async function adopt(clusterDir: string, password: string, log: Log): Promise<Em
   if (found.port > 0 && (await answers(url, clusterDir))) {
     await makeDatabase(url);
     log.info({ pid: found.pid, port: found.port }, 'took over the PostgreSQL that an earlier process left running');
-    return { url, pid: found.pid, port: found.port, adopted: true, stop: () => stopProcess(found.pid, log) };
+    return running(url, found.pid, found.port, true, log, () => {});
   }
   // It is ours but starting, stopping or hung: end it and start afresh; committed data is safe with it.
   await stopProcess(found.pid, log);
@@ -276,19 +293,20 @@ async function makeDatabase(url: string): Promise<void> {
 
 /** SIGINT is PostgreSQL's fast shutdown; after the grace SIGQUIT, from which it recovers at the next start. */
 async function stopProcess(pid: number, log: Log): Promise<void> {
-  const send = (signal: NodeJS.Signals): void => {
-    try {
-      process.kill(pid, signal);
-    } catch {} // Gone already.
-  };
-  send('SIGINT');
+  sendSignal(pid, 'SIGINT');
   const graceEnds = Date.now() + LIMITS.postgresStopMs;
   while (alive(pid) && Date.now() < graceEnds) await pause(10);
   if (!alive(pid)) return;
   log.warn({ pid }, 'PostgreSQL did not stop in time, ending it at once');
-  send('SIGQUIT');
+  sendSignal(pid, 'SIGQUIT');
   const end = Date.now() + LIMITS.postgresStopMs;
   while (alive(pid) && Date.now() < end) await pause(10);
+}
+
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {} // Gone already.
 }
 
 function alive(pid: number): boolean {
