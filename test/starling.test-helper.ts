@@ -20,7 +20,13 @@ export interface TestStarling {
   /** Standard error so far: the log. */
   log(): string;
   /** Calls the API; returns status and parsed body. */
-  api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: any }>; // biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes
+  api(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+    // biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes
+  ): Promise<{ status: number; body: any }>;
   /** SIGKILL to the process and everything it started, at once. */
   kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
@@ -34,9 +40,14 @@ const TOKEN = 'stl_test_0123456789abcdef0123456789';
 /**
  * Starts `starling up`.
  * @param env more options by environment name. @param dataDir a folder of an earlier start.
+ * @param spawned gets the process id before anything is ready, for those who kill it in its start.
  * @throws Error with the log when it does not get ready within 60 s.
  */
-export async function startStarling(env: Record<string, string> = {}, dataDir = mkdtempSync(join(tmpdir(), 'starling-'))): Promise<TestStarling> {
+export async function startStarling(
+  env: Record<string, string> = {},
+  dataDir = mkdtempSync(join(tmpdir(), 'starling-')),
+  spawned: (pid: number) => void = () => {},
+): Promise<TestStarling> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, [launcher, 'up'], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -52,6 +63,7 @@ export async function startStarling(env: Record<string, string> = {}, dataDir = 
       ...env,
     },
   });
+  spawned(child.pid ?? 0);
   let out = '';
   let log = '';
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -82,20 +94,18 @@ export async function startStarling(env: Record<string, string> = {}, dataDir = 
     async api(method, path, body, headers = {}) {
       const response = await fetch(`${httpUrl}/api/v1${path}`, {
         method,
-        headers: { authorization: `Bearer ${TOKEN}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        headers: {
+          authorization: `Bearer ${TOKEN}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
         body: body === undefined ? null : JSON.stringify(body),
       });
       const text = await response.text();
       return { status: response.status, body: text === '' ? null : JSON.parse(text) };
     },
     async kill() {
-      for (const pid of [child.pid ?? 0, ...descendants(child.pid ?? 0)]) {
-        try {
-          process.kill(pid, 'SIGKILL');
-        } catch {
-          // Gone already.
-        }
-      }
+      killTree(child.pid ?? 0);
       await ended;
     },
     async stop() {
@@ -109,6 +119,17 @@ export async function startStarling(env: Record<string, string> = {}, dataDir = 
 /** Our environment without options of Starling that a developer's shell may hold. */
 function cleanEnv(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('STARLING_')));
+}
+
+/** SIGKILL to `root` and all processes below it. */
+export function killTree(root: number): void {
+  for (const pid of [root, ...descendants(root)]) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Gone already.
+    }
+  }
 }
 
 /** All processes below `root`, read from /proc at once. */

@@ -227,6 +227,11 @@ export class SimulatedCpe {
     });
   }
 
+  /** True while it is switched on and not restarting. */
+  get isUp(): boolean {
+    return this.#power === 'up';
+  }
+
   /** The state in one line, for messages of tests. */
   describe(): string {
     const last = this.sessions.at(-1);
