@@ -4,8 +4,10 @@ import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 
 export function processMetrics(registry: Registry, version: string): void {
   collectDefaultMetrics({ register: registry });
-  new Gauge({ name: 'starling_build_info', help: 'Version that runs; the value is always 1.', labelNames: ['version'], registers: [registry] }).set(
-    { version },
-    1,
-  );
+  new Gauge({
+    name: 'starling_build_info',
+    help: 'Version that runs; the value is always 1.',
+    labelNames: ['version'],
+    registers: [registry],
+  }).set({ version }, 1);
 }

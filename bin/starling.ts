@@ -8,7 +8,10 @@ import { LIMITS } from '../base/limits.ts';
 import { fleetCommand } from '../bench/fleet/command.ts';
 import { up } from './up.ts';
 
-const packageFile = new URL(import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json', import.meta.url);
+const packageFile = new URL(
+  import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json',
+  import.meta.url,
+);
 const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
 
 // Read by uWebSockets.js when it is loaded: headers of 12 kB are real (ECOSYSTEM, first section).

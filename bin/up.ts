@@ -3,13 +3,13 @@
 import { Registry } from 'prom-client';
 import type { Config } from '../base/config.ts';
 import { lockDataFolder } from '../base/data-folder.ts';
-import { openLog } from '../base/log.ts';
+import { type Log, openLog } from '../base/log.ts';
 import { InProcessTransport } from '../bus/in-process.ts';
 import { startApi } from '../control/api/server.ts';
 import { startControl } from '../control/main.ts';
 import type { HealthService } from '../control/services.ts';
 import { openFileStore } from '../edge/files.ts';
-import { startEdge } from '../edge/main.ts';
+import { type Edge, startEdge } from '../edge/main.ts';
 import { processMetrics } from './process-metrics.ts';
 
 /**
@@ -20,49 +20,22 @@ import { processMetrics } from './process-metrics.ts';
 export async function up(config: Config, version: string): Promise<void> {
   const startedAt = performance.now();
   const log = openLog(config.logLevel);
-  const release = await lockDataFolder(config.dataDir);
-  const transport = new InProcessTransport();
-  const registry = new Registry();
-  processMetrics(registry, version);
-  const fileStore = openFileStore(`${config.dataDir}/files`);
-  await fileStore.removeLeftovers(Date.now());
-  const control = await startControl({
-    dataDir: config.dataDir,
-    databaseUrl: config.databaseUrl,
-    manageConnectionRequest: config.manageConnectionRequest,
-    transport,
-    log,
-    registry,
-    fileStore,
-  });
-  const edge = await startEdge(config, transport, log, version);
-  const token = await control.services.tokens.ensureAdmin(config.adminToken);
-  const health: HealthService = {
-    async check() {
-      const view = await control.services.health.check();
-      const problems = edge.health();
-      const text = problems.length === 0 ? `listens on port ${edge.port}` : problems.join('; ');
-      const checks = [...view.checks, { name: 'edge', ok: problems.length === 0, text }];
-      return { ok: view.ok && problems.length === 0, checks };
-    },
+  // What was started, in order: ended the other way round, at the end as after a failed start.
+  const started: (() => Promise<void>)[] = [];
+  const endAll = async (): Promise<void> => {
+    for (let end = started.pop(); end !== undefined; end = started.pop()) await end();
   };
-  const api = await startApi({
-    services: { ...control.services, health },
-    log,
-    registry,
-    scrape: {
-      contentType: registry.contentType,
-      metrics: async () => `${await registry.metrics()}\n${await edge.metrics()}`,
-    },
-    host: config.httpHost,
-    port: config.httpPort,
-  });
-
-  const say = (text: string): void => void process.stdout.write(`${text}\n`);
-  say(`starling ${version} is ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
-  if (token !== null && token !== config.adminToken) say(`  token  ${token}   (shown this once: keep it)`);
-  say(`  CWMP   http://${config.cwmpHost}:${edge.port}/   authentication of CPEs: ${config.cpeAuth}`);
-  say(`  API    ${api.url}/api/v1   also ${api.url}/metrics and ${api.url}/healthz`);
+  let lines: string[];
+  try {
+    lines = await startAll(config, version, log, started);
+  } catch (error) {
+    await endAll();
+    throw error;
+  }
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  process.stdout.write(
+    `starling ${version} is ready after ${seconds} s\n${lines.map((line) => `  ${line}\n`).join('')}`,
+  );
 
   let ending = false;
   const end = async (signal: string): Promise<void> => {
@@ -70,12 +43,7 @@ export async function up(config: Config, version: string): Promise<void> {
     ending = true;
     log.info({ signal }, 'draining');
     try {
-      // In the order of the data: CPEs first, then what carries their facts, then what takes them.
-      await api.close();
-      await edge.close();
-      await control.close();
-      await transport.close();
-      await release();
+      await endAll();
       log.info('ended');
       log.flush();
       process.exit(0);
@@ -87,4 +55,62 @@ export async function up(config: Config, version: string): Promise<void> {
   };
   process.on('SIGTERM', () => void end('SIGTERM'));
   process.on('SIGINT', () => void end('SIGINT'));
+}
+
+/** Starts the parts, each with its end pushed on `started`. Returns what to tell the person who started it. */
+async function startAll(
+  config: Config,
+  version: string,
+  log: Log,
+  started: (() => Promise<void>)[],
+): Promise<string[]> {
+  started.push(await lockDataFolder(config.dataDir));
+  const transport = new InProcessTransport();
+  started.push(() => transport.close());
+  const registry = new Registry();
+  processMetrics(registry, version);
+  const fileStore = openFileStore(`${config.dataDir}/files`);
+  const control = await startControl({
+    dataDir: config.dataDir,
+    databaseUrl: config.databaseUrl,
+    manageConnectionRequest: config.manageConnectionRequest,
+    transport,
+    log,
+    registry,
+    fileStore,
+  });
+  started.push(() => control.close());
+  const edge = await startEdge(config, transport, log, version);
+  started.push(() => edge.close());
+  const token = await control.services.tokens.ensureAdmin(config.adminToken);
+  const api = await startApi({
+    services: { ...control.services, health: withEdge(control.services.health, edge) },
+    log,
+    registry,
+    scrape: {
+      contentType: registry.contentType,
+      metrics: async () => `${await registry.metrics()}\n${await edge.metrics()}`,
+    },
+    host: config.httpHost,
+    port: config.httpPort,
+  });
+  started.push(() => api.close());
+  return [
+    ...(token === null || token === config.adminToken ? [] : [`token  ${token}   (shown this once: keep it)`]),
+    `CWMP   http://${config.cwmpHost}:${edge.port}/   authentication of CPEs: ${config.cpeAuth}`,
+    `API    ${api.url}/api/v1   also ${api.url}/metrics and ${api.url}/healthz`,
+  ];
+}
+
+/** Health of control and of the edge beside it, as one. */
+function withEdge(control: HealthService, edge: Edge): HealthService {
+  return {
+    async check() {
+      const view = await control.check();
+      const problems = edge.health();
+      const text = problems.length === 0 ? `listens on port ${edge.port}` : problems.join('; ');
+      const checks = [...view.checks, { name: 'edge', ok: problems.length === 0, text }];
+      return { ok: view.ok && problems.length === 0, checks };
+    },
+  };
 }
