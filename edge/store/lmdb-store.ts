@@ -90,6 +90,16 @@ export class LmdbEdgeStore implements RelayStore {
     return this.#unlessBroken(() => this.#sessions.remove(cpeId));
   }
 
+  touchSession(cpeId: string, sessionId: string, at: number): Promise<void> {
+    const { direct } = this.#sessions;
+    return this.#unlessRefused(() =>
+      this.#environment.transact(() => {
+        const record = direct.get(cpeId);
+        if (record?.sessionId === sessionId) void direct.put(cpeId, { ...record, lastAt: at });
+      }),
+    );
+  }
+
   expiredSessions(nowMs: number, limit: number): { cpeId: string; record: SessionRecord }[] {
     this.#environment.refresh();
     const looked = this.#sessions.after(this.#scanned, LIMITS.storeSessionScanMax);
@@ -107,7 +117,18 @@ export class LmdbEdgeStore implements RelayStore {
   getDevice(cpeId: string): DeviceRecord | undefined {
     const device = this.#devices.get(cpeId);
     if (device === undefined) return undefined;
-    return { ...device, settings: this.#settings.get(cpeId) ?? null };
+    const { cpe, softwareVersion, connectionRequestUrl, lastInformAt } = device;
+    const settings = this.#settings;
+    return {
+      cpe,
+      softwareVersion,
+      connectionRequestUrl,
+      lastInformAt,
+      // Read when asked for: a quiet Inform does not.
+      get settings() {
+        return settings.get(cpeId) ?? null;
+      },
+    };
   }
 
   /** Settings are control's, and are not written here: a thread that still holds older ones would bring them back. */
@@ -227,6 +248,7 @@ export class LmdbEdgeStore implements RelayStore {
       getSession: (cpeId) => this.#sessions.direct.get(cpeId),
       removeSession: (cpeId) => void this.#sessions.direct.remove(cpeId),
       getWork: (cpeId, actionId) => this.#work.getInside(cpeId, actionId),
+      endedGeneration: (cpeId, actionId) => this.#work.endedInside(cpeId, actionId),
       putWork: (record) => this.#work.putInside(record),
       removeWork: (cpeId, actionId) => this.#work.removeInside(cpeId, actionId),
       appendFacts: (bodies, at) => {

@@ -65,6 +65,8 @@ export interface EdgeStore {
   /** Resolves when any other thread would read it. */
   putSession(cpeId: string, record: SessionRecord): Promise<void>;
   removeSession(cpeId: string): Promise<void>;
+  /** Sets lastAt of this very session; nothing happens when another took its place meanwhile. */
+  touchSession(cpeId: string, sessionId: string, at: number): Promise<void>;
   /** Sessions whose lastAt + timeoutMs has passed: for the reaper of the relay. */
   expiredSessions(nowMs: number, limit: number): { cpeId: string; record: SessionRecord }[];
 
@@ -130,6 +132,8 @@ export interface EdgeTransaction {
   getSession(cpeId: string): SessionRecord | undefined;
   removeSession(cpeId: string): void;
   getWork(cpeId: string, actionId: string): WorkRecord | undefined;
+  /** Generation of this action that has ended on this edge; 0 when none has, or its deadline is past. */
+  endedGeneration(cpeId: string, actionId: string): number;
   putWork(record: WorkRecord): void;
   removeWork(cpeId: string, actionId: string): void;
   appendFacts(facts: AnyFactBody[], at: number): void;

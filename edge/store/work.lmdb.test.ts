@@ -129,3 +129,15 @@ test('work that moved on is not due at its old time', async () => {
   await store.removeWork(CPE, 'a');
   expect(store.dueWork(Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
 });
+
+test('an action that has ended is remembered until its deadline, so that it is not run again when it is handed over again', async () => {
+  const { store } = openStore();
+  await store.putWork(recordOf(workOf('a', { expiresAt: 5_000, generation: 3 })));
+  await store.removeWork(CPE, 'a');
+  const ended = () => store.transact((transaction) => transaction.endedGeneration(CPE, 'a'));
+  store.dueWork(4_999, 10);
+  expect(await ended()).toBe(3);
+  expect(store.dueWork(5_000, 10)).toEqual([]);
+  await store.flushed();
+  expect(await ended()).toBe(0);
+});

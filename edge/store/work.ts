@@ -4,6 +4,8 @@
 //   work      cpeId/actionId           the record; its LMDB version is the generation
 //   index     cpeId → actionIds        so that "has it work?" is one look-up on the quiet path
 //   due       [time, cpeId, actionId]  when to look again. An entry may be old: it counts only if its record says so too
+//   ended     cpeId/actionId           generation of work that is over, kept until its deadline: control hands over again what it was
+//                                      interrupted in handing over, and an action must not run a second time for that
 
 import type { Database } from 'lmdb';
 import { LIMITS } from '../../base/limits.ts';
@@ -26,6 +28,7 @@ export class WorkTable {
   readonly #records: Database<WorkRecord, string>;
   readonly #index: Database<string, string>;
   readonly #due: Database<1, DueKey>;
+  readonly #ended: Database<[generation: number, untilMs: number], string>;
   /** This thread's writes that are not committed yet, by device and action; null: removed. */
   readonly #pending = new Map<string, Map<string, WorkRecord | null>>();
 
@@ -34,6 +37,7 @@ export class WorkTable {
     this.#records = environment.database<WorkRecord>('work', { useVersions: true });
     this.#index = environment.database<string>('work-index', { dupSort: true, encoding: 'ordered-binary' });
     this.#due = environment.database<1, DueKey>('due', {});
+    this.#ended = environment.database<[number, number]>('ended', {});
   }
 
   has(cpeId: string): boolean {
@@ -101,6 +105,8 @@ export class WorkTable {
     for (const key of entries) {
       this.#environment.committed(this.#due.remove(key));
       const record = this.#records.get(keyOf(key[1], key[2]));
+      // After its deadline nobody hands it over again.
+      if (record === undefined) this.#forgetEnded(keyOf(key[1], key[2]), nowMs);
       // The record moved on and has an entry of its own, or it is gone.
       if (record === undefined || dueAt(record) > nowMs) continue;
       this.#environment.committed(this.#due.put([nowMs + LIMITS.storeDueAgainMs, key[1], key[2]], 1));
@@ -113,6 +119,11 @@ export class WorkTable {
 
   getInside(cpeId: string, actionId: string): WorkRecord | undefined {
     return this.#records.get(keyOf(cpeId, actionId));
+  }
+
+  /** Generation of this action that has ended here; 0 when none has, or its deadline is past. */
+  endedInside(cpeId: string, actionId: string): number {
+    return this.#ended.get(keyOf(cpeId, actionId))?.[0] ?? 0;
   }
 
   putInside(record: WorkRecord): void {
@@ -143,11 +154,18 @@ export class WorkTable {
     this.#due.put([due, cpeId, actionId], 1);
   }
 
+  #forgetEnded(key: string, nowMs: number): void {
+    const untilMs = this.#ended.get(key)?.[1];
+    if (untilMs !== undefined && untilMs <= nowMs) this.#environment.committed(this.#ended.remove(key));
+  }
+
   #erase(record: WorkRecord): void {
-    const { cpeId, actionId } = record.work;
+    const { cpeId, actionId, generation, expiresAt } = record.work;
     this.#records.remove(keyOf(cpeId, actionId));
     this.#index.remove(cpeId, actionId);
     this.#due.remove([dueAt(record), cpeId, actionId]);
+    this.#ended.put(keyOf(cpeId, actionId), [generation, expiresAt]);
+    this.#due.put([expiresAt, cpeId, actionId], 1);
   }
 
   /** Lays a conditional write over what is read, until it is committed or its condition did not hold. */
