@@ -36,6 +36,12 @@ export class LiveEvents implements EventService {
     this.#log = log;
   }
 
+  /** To be called once, before anybody listens: what earlier starts committed is history, to be had by `since` and not delivered. */
+  async begin(): Promise<void> {
+    this.#committed = BigInt(await this.last());
+    this.#delivered = this.#committed;
+  }
+
   /** To be called after each commit with the highest number `record` returned. */
   committed(seq: string | null): void {
     if (seq === null || BigInt(seq) <= this.#committed) return;

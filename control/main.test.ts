@@ -57,6 +57,13 @@ test('control takes facts, hands work to the edge, shows the result, keeps all o
   expect((await second.services.actions.get(action.id)).state).toBe('done');
   expect(await second.services.devices.get(CPE)).toMatchObject({ id: CPE, edgeId: 'edge1' });
   expect(works).toHaveLength(1); // What was confirmed is not handed over again.
+  const { events } = second.services;
+  const before = BigInt(await events.last());
+  const heard: string[] = [];
+  events.subscribe({}, ({ id }) => heard.push(id));
+  await transport.publish(factsOf('pop1', 'edge1'), [factOf(inform())]);
+  await expect.poll(() => heard).not.toHaveLength(0);
+  expect(BigInt(heard[0]!)).toBeGreaterThan(before); // What the first start committed is not news.
   await second.close();
   await edge.close();
   await transport.close();

@@ -74,6 +74,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       return new Map(rows.map(({ state, count }) => [state, count]));
     });
     const live = new LiveEvents(sql, log);
+    await live.begin();
     const context: ControlContext = { sql, box, book, clock, log, live, metrics };
     const dispatcher = new Dispatcher(context, transport);
     const job = (name: string, periodMs: number, run: () => Promise<string>): Reconciler =>
