@@ -95,8 +95,9 @@ export class DecisionIntake {
   }
 }
 
-/** An older generation loses, the same one changes nothing: it may be running already. */
+/** An older generation loses, the same one changes nothing: it may be running already, or have ended. */
 function handOver(transaction: EdgeTransaction, work: Work): void {
+  if (transaction.endedGeneration(work.cpeId, work.actionId) >= work.generation) return;
   const known = transaction.getWork(work.cpeId, work.actionId);
   if (known === undefined || known.work.generation < work.generation) transaction.putWork(newWorkRecord(work));
 }
