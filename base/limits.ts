@@ -4,6 +4,8 @@ export const LIMITS = {
   // ── HTTP towards CPEs ────────────────────────────────────────────────────────────────────────────────────────────
   /** Bytes of one request body after inflating. GetParameterNames answers of 3 MB are real; 32 MiB leaves room (CWMP H7). */
   bodyBytesMax: 32 * 1024 * 1024,
+  /** Bytes of a refused body that are read and dropped so that its answer arrives; past it the connection is closed with the answer under way. */
+  bodyBytesDroppedMax: 128 * 1024 * 1024,
   /** Bytes of all request headers. uWebSockets.js answers 431 beyond; real CPEs send 12 kB of cookies and digest fields. */
   headerBytesMax: 16 * 1024,
   /** Slowest body we wait for, bytes per second averaged over bodyGraceMs: below it is a slowloris, not an uplink. */
@@ -12,6 +14,13 @@ export const LIMITS = {
   bodyGraceMs: 30_000,
   /** Longest time for one body, whatever its rate: 3 MB at 4 kB/s is 750 s. */
   bodyMsMax: 1_200_000,
+  /**
+   * Largest body a session thread reads by itself. A well-formed one of this size costs it half a millisecond; one that needs the second
+   * reader some 15 ms, and the others of the thread wait for that long. Larger ones go to the pool.
+   */
+  inlineReadBytesMax: 256 * 1024,
+  /** Documents that may wait for the pool of one thread; at 32 MB each that is the memory it may hold. */
+  poolQueueMax: 8,
   /** Bytes of bodies held by one thread at once; past it a new large body is answered 503 (many slow uploads at once). */
   bodyBytesHeldMax: 256 * 1024 * 1024,
 

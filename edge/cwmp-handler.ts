@@ -14,7 +14,7 @@ import type { Log } from '../base/log.ts';
 import type { AnyFactBody, CpeFacts } from '../bus/messages.ts';
 import { eventRow, isRelearnable } from '../cwmp/events.ts';
 import type { CpeMessage, EnvelopeInfo, Inform, ParameterValue } from '../cwmp/message.ts';
-import { read } from '../cwmp/read.ts';
+import { type Read, read } from '../cwmp/read.ts';
 import { ACS_METHODS } from '../cwmp/rpc-table.ts';
 import { type InFlight, type Learned, type Reply, type Session, step } from '../cwmp/session.ts';
 import { writeFault, writeInformResponse, writeRequest, writeResponse } from '../cwmp/soap-writer.ts';
@@ -38,6 +38,7 @@ export interface CwmpHandlerOptions {
   cookies: SessionCookies;
   metrics: SessionMetrics;
   profiles: ProfileChooser;
+  pool: ReadPool;
   clock: Clock;
   log: Log;
   /** Number of this start of the edge, and of this thread: together with a count they name sessions. */
@@ -49,6 +50,8 @@ export interface CwmpHandlerOptions {
   ackedSequence(): number;
   /** Tells the relay that the outbox has something. */
   nudge(): void;
+  /** The answer to an Inform that was let in by a cookie and does not prove who it is; null when nobody has to. */
+  unproven(exchange: HttpExchange): HttpReply | null;
 }
 
 /** A session found for a POST that is not an Inform. */
@@ -65,6 +68,8 @@ const PLAIN = 'text/plain; charset="utf-8"';
 /** How long the first empty POST of a new CPE waits for control's first-contact work. */
 const FIRST_CONTACT_HOLD_MS = 1_500;
 const HOLD_STEP_MS = 5;
+/** Well below the shortest session timeout, and few writes for a body of minutes. */
+const KEEP_OPEN_MS = 15_000;
 const SEEN_BATCH_MS = 1_000;
 const SEEN_BATCH_DEVICES = 500;
 
@@ -91,6 +96,17 @@ export class CwmpHandler {
   isLive(exchange: HttpExchange): SessionClaims | null {
     const found = this.#find(exchange, null);
     return found !== null && found.session.phase !== 'ended' ? found.claims : null;
+  }
+
+  /** A CPE whose body takes longer than the session timeout is not silent: 3 MB over a slow uplink are twelve minutes (CWMP S9). */
+  keepOpen(exchange: HttpExchange, identity: Identity | null): void {
+    const record = this.#find(exchange, identity)?.record;
+    const nowMs = this.#o.clock.now();
+    if (record === undefined || record.session.phase === 'awaiting-inform' || nowMs - record.lastAt < KEEP_OPEN_MS) return;
+    this.#open.set(record.sessionId, nowMs);
+    const { cpeId } = record.session;
+    const touched = this.#o.store.touchSession(cpeId, record.sessionId, nowMs);
+    touched.catch((error: unknown) => this.#o.log.error({ err: error, cpeId }, 'a session could not be kept open'));
   }
 
   /**
@@ -135,8 +151,24 @@ export class CwmpHandler {
   }
 
   #read(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
+    if (body.length > LIMITS.inlineReadBytesMax) return this.#readInPool(exchange, identity, body);
+    return this.#take(exchange, identity, read(body, exchange.contentType));
+  }
+
+  /** A big document is read by the pool, so that the thread's other CPEs do not wait for it. */
+  async #readInPool(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): Promise<HttpReply> {
+    const { metrics, pool } = this.#o;
+    const done = await pool.read(new Uint8Array(body), exchange.contentType);
+    if (done === null) {
+      metrics.refused.inc('pool-full');
+      return { status: '503 Service Unavailable', body: '', headers: [['Retry-After', '30']] };
+    }
+    metrics.parsePath.inc('pool');
+    return this.#take(exchange, identity, done);
+  }
+
+  #take(exchange: HttpExchange, identity: Identity | null, { result, parsePath }: Read): HttpReply | Promise<HttpReply> {
     const { metrics } = this.#o;
-    const { result, parsePath } = read(body, exchange.contentType);
     metrics.parsePath.inc(parsePath);
     if (result.type === 'refused') {
       // The session stays as it is: the CPE may say it again properly.
@@ -161,6 +193,9 @@ export class CwmpHandler {
     tolerances: readonly string[],
   ): HttpReply | Promise<HttpReply> {
     const { store, metrics, clock } = this.#o;
+    // A cookie lets a session go on. An Inform begins one: its sender proves anew who it is, or a CPE could inform as any other (CWMP A5).
+    const refusal = identity === null ? this.#o.unproven(exchange) : null;
+    if (refusal !== null) return refusal;
     const cpeId = cpeIdOf(inform.DeviceId);
     if (identity !== null && !mayInformAs(identity, cpeId)) {
       // A device may not inform as another one (CWMP A5).

@@ -37,7 +37,9 @@ beforeEach(async () => {
       return { type: 'taken' };
     },
     post: () => ({ status: '500 Internal Server Error', body: 'post is not for files' }),
+    bodyArriving: () => {},
     bodyFailed: () => {},
+    connection: () => {},
     failed: (_exchange, error) => ({ status: '500 Internal Server Error', body: String(error) }),
   });
   urls = new FileUrls({ key: Buffer.alloc(32, 1), baseUrl: `http://127.0.0.1:${server.port}` });

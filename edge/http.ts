@@ -4,7 +4,14 @@
 // uWebSockets.js closes a body slower than 16 kB/s after about 12 s unless the socket is re-armed by pause() and resume(); it is, on every
 // chunk and every few seconds, as long as the body keeps to the pace of LIMITS (ECOSYSTEM, first section).
 
-import { App, type HttpRequest, type HttpResponse, us_listen_socket_close, us_socket_local_port, type us_listen_socket } from 'uWebSockets.js';
+import {
+  App,
+  type HttpRequest,
+  type HttpResponse,
+  type us_listen_socket,
+  us_listen_socket_close,
+  us_socket_local_port,
+} from 'uWebSockets.js';
 import { LIMITS } from '../base/limits.ts';
 
 /** What a handler sees of a request. Strings are '' where the header is absent. */
@@ -52,8 +59,12 @@ export interface HttpHandler {
   head(exchange: HttpExchange): { type: 'read' } | { type: 'discard'; reply: HttpReply } | { type: 'taken' };
   /** The whole body. `body` is only valid until the first await. */
   post(exchange: HttpExchange, body: Uint8Array): HttpReply | Promise<HttpReply>;
-  /** A body that was not collected to its end. */
-  bodyFailed(exchange: HttpExchange, why: 'too-large' | 'too-slow' | 'aborted' | 'no-room'): void;
+  /** Every few seconds of a body that is still arriving at a bearable pace. */
+  bodyArriving(exchange: HttpExchange): void;
+  /** A body that did not arrive whole, and the status it is answered with; 'aborted' ones cannot be answered. */
+  bodyFailed(exchange: HttpExchange, why: BodyFailure): void;
+  /** A connection was opened or closed: requests that the library refuses by itself (400, 431, 505) show here alone. */
+  connection(change: 'opened' | 'closed'): void;
   /** A handler threw: our mistake. */
   failed(exchange: HttpExchange, error: unknown): HttpReply;
 }
@@ -67,22 +78,53 @@ export interface HttpServer {
   bodiesHeldBytes(): number;
 }
 
+export type BodyFailure = keyof typeof BODY_FAILURES | 'aborted';
+
+/** Status of a body that was not read to its end. */
+export const BODY_FAILURES = {
+  'too-large': '413 Payload Too Large',
+  'too-slow': '408 Request Timeout',
+  'no-room': '503 Service Unavailable',
+} as const;
+
 /** A body being received, watched by the pace timer. */
 interface Pending {
   exchange: HttpExchange;
   startedAt: number;
+  /** Received so far. */
   bytes: number;
+  /** What is kept of it; null while nothing is, and when it is dropped. */
+  chunks: Uint8Array[] | null;
+  held: number;
+  /** Its failure is counted already. */
+  failed: boolean;
+  /**
+   * Not null while the body is read only to be dropped: what it is answered with after its last byte. An answer before that would close the
+   * connection under a CPE that still writes, and the reset would take the answer with it.
+   */
+  dropFor: HttpReply | null;
 }
 
 const EMPTY = new Uint8Array(0);
 const PACE_TIMER_MS = 4_000;
+const TOO_LARGE: HttpReply = {
+  status: BODY_FAILURES['too-large'],
+  body: `The request body is larger than ${LIMITS.bodyBytesMax} bytes.\n`,
+  contentType: 'text/plain',
+};
+const NO_ROOM: HttpReply = { status: BODY_FAILURES['no-room'], body: '', headers: [['Retry-After', '30']] };
 
 /**
  * Opens the server; several threads may listen on the same port (SO_REUSEPORT).
  * @param frontHeaderName lower-case header to read into `frontHeader`, or ''.
  * @throws Error when the port cannot be listened on.
  */
-export function openHttp(host: string, port: number, frontHeaderName: string, handler: HttpHandler): Promise<HttpServer> {
+export function openHttp(
+  host: string,
+  port: number,
+  frontHeaderName: string,
+  handler: HttpHandler,
+): Promise<HttpServer> {
   const pending = new Set<Pending>();
   let heldBytes = 0;
   const app = App();
@@ -100,89 +142,89 @@ export function openHttp(host: string, port: number, frontHeaderName: string, ha
       return;
     }
     if (head.type === 'taken') return;
-    if (exchange.contentLength > LIMITS.bodyBytesMax) {
-      handler.bodyFailed(exchange, 'too-large');
-      send(exchange, tooLarge());
-      return;
-    }
-    if (head.type === 'discard') discard(exchange, head.reply);
-    else collect(exchange);
-  });
-
-  /** Reads and drops the body, then answers: an unread body would be taken for the next request. */
-  function discard(exchange: HttpExchange, reply: HttpReply): void {
     const watch = watchBody(exchange);
-    exchange.res.onData((chunk, isLast) => {
-      if (exchange.aborted) return;
-      watch.bytes += chunk.byteLength;
-      if (isLast) {
-        pending.delete(watch);
-        send(exchange, reply);
-      } else if (watch.bytes > LIMITS.bodyBytesMax) {
-        pending.delete(watch);
-        send(exchange, { ...reply, close: true });
-      }
-    });
-  }
+    if (head.type === 'discard') watch.dropFor = head.reply;
+    else if (exchange.contentLength > LIMITS.bodyBytesMax) refuseBody(watch, 'too-large');
+    receive(watch);
+  });
+  app.filter((_res, change) => handler.connection(change > 0 ? 'opened' : 'closed'));
 
-  function collect(exchange: HttpExchange): void {
-    let chunks: Uint8Array[] | null = null;
-    let watch: Pending | null = null;
-    const letGo = (): void => {
-      if (watch !== null) {
-        pending.delete(watch);
-        if (chunks !== null) heldBytes -= watch.bytes;
-        chunks = null;
-      }
-    };
+  function receive(watch: Pending): void {
+    const { exchange } = watch;
     const { res } = exchange;
     res.onAborted(() => {
       exchange.aborted = true;
-      if (watch !== null && pending.has(watch)) {
-        letGo();
-        handler.bodyFailed(exchange, 'aborted');
-      }
+      if (!pending.has(watch)) return;
+      letGo(watch);
+      if (!watch.failed) handler.bodyFailed(exchange, 'aborted');
     });
     res.onData((chunk, isLast) => {
       if (exchange.aborted) return;
-      if (isLast && chunks === null) {
-        if (watch !== null) pending.delete(watch);
-        answer(exchange, chunk.byteLength === 0 ? EMPTY : new Uint8Array(chunk));
-        return;
-      }
-      if (watch === null) {
-        watch = watchBody(exchange);
-        chunks = [];
-      }
-      if (chunks === null) return; // Already answered with an error; the rest is dropped.
       watch.bytes += chunk.byteLength;
-      heldBytes += chunk.byteLength;
-      if (watch.bytes > LIMITS.bodyBytesMax) {
-        letGo();
-        handler.bodyFailed(exchange, 'too-large');
-        send(exchange, tooLarge());
-        return;
+      if (watch.dropFor === null) collect(watch, chunk, isLast);
+      if (watch.dropFor === null) {
+        if (!isLast) rearm(res);
+      } else if (isLast || watch.bytes > LIMITS.bodyBytesDroppedMax) {
+        letGo(watch);
+        send(exchange, isLast ? watch.dropFor : { ...watch.dropFor, close: true });
       }
-      if (heldBytes > LIMITS.bodyBytesHeldMax) {
-        letGo();
-        handler.bodyFailed(exchange, 'no-room');
-        send(exchange, { status: '503 Service Unavailable', body: '', headers: [['Retry-After', '30']], close: true });
-        return;
-      }
-      // The chunk is only valid during this call.
-      chunks.push(new Uint8Array(chunk.slice(0)));
-      if (!isLast) {
-        rearm(res);
-        return;
-      }
-      const whole = Buffer.concat(chunks, watch.bytes);
-      letGo();
-      answer(exchange, whole);
     });
   }
 
+  /** Keeps a chunk, and answers with the last one; a body that grows beyond the bounds is dropped from here on. */
+  function collect(watch: Pending, chunk: ArrayBuffer, isLast: boolean): void {
+    if (isLast && watch.chunks === null) {
+      pending.delete(watch);
+      answer(watch.exchange, chunk.byteLength === 0 ? EMPTY : new Uint8Array(chunk));
+      return;
+    }
+    if (watch.bytes > LIMITS.bodyBytesMax) {
+      refuseBody(watch, 'too-large');
+      return;
+    }
+    if (heldBytes + chunk.byteLength > LIMITS.bodyBytesHeldMax) {
+      refuseBody(watch, 'no-room');
+      return;
+    }
+    heldBytes += chunk.byteLength;
+    watch.held += chunk.byteLength;
+    // The chunk is only valid during this call.
+    watch.chunks ??= [];
+    watch.chunks.push(new Uint8Array(chunk.slice(0)));
+    if (!isLast) return;
+    const whole = Buffer.concat(watch.chunks, watch.bytes);
+    letGo(watch);
+    answer(watch.exchange, whole);
+  }
+
+  /** Counts a body as failed and drops the rest of it; the answer follows its last byte. */
+  function refuseBody(watch: Pending, why: 'too-large' | 'no-room'): void {
+    handler.bodyFailed(watch.exchange, why);
+    heldBytes -= watch.held;
+    watch.held = 0;
+    watch.chunks = null;
+    watch.failed = true;
+    watch.dropFor = why === 'too-large' ? TOO_LARGE : NO_ROOM;
+  }
+
+  /** The bytes of a body are no longer held, and its pace no longer watched. */
+  function letGo(watch: Pending): void {
+    pending.delete(watch);
+    heldBytes -= watch.held;
+    watch.held = 0;
+    watch.chunks = null;
+  }
+
   function watchBody(exchange: HttpExchange): Pending {
-    const watch: Pending = { exchange, startedAt: Date.now(), bytes: 0 };
+    const watch: Pending = {
+      exchange,
+      startedAt: Date.now(),
+      bytes: 0,
+      chunks: null,
+      held: 0,
+      failed: false,
+      dropFor: null,
+    };
     pending.add(watch);
     return watch;
   }
@@ -210,10 +252,17 @@ export function openHttp(host: string, port: number, frontHeaderName: string, ha
         pending.delete(watch);
       } else if (!keepsPace(age, watch.bytes)) {
         // A slowloris, or a body shorter than its Content-Length.
-        pending.delete(watch);
-        handler.bodyFailed(watch.exchange, 'too-slow');
-        send(watch.exchange, { status: '408 Request Timeout', body: 'The request body did not arrive in time.\n', close: true });
-      } else rearm(watch.exchange.res);
+        letGo(watch);
+        if (!watch.failed) handler.bodyFailed(watch.exchange, 'too-slow');
+        send(watch.exchange, {
+          status: BODY_FAILURES['too-slow'],
+          body: 'The request body did not arrive in time.\n',
+          close: true,
+        });
+      } else {
+        rearm(watch.exchange.res);
+        if (watch.dropFor === null) handler.bodyArriving(watch.exchange);
+      }
     }
   }, PACE_TIMER_MS);
 
@@ -260,8 +309,9 @@ export function send(exchange: HttpExchange, reply: HttpReply): void {
     if (reply.contentType !== undefined) res.writeHeader('Content-Type', reply.contentType);
     if (reply.setCookie !== undefined) res.writeHeader('Set-Cookie', reply.setCookie);
     if (reply.headers !== undefined) for (const [name, value] of reply.headers) res.writeHeader(name, value);
-    // uWS writes `Connection: close` itself when asked to close. A 204 carries neither body nor Content-Length (CWMP H3).
-    if (reply.status.startsWith('204')) res.endWithoutBody(undefined, reply.close === true);
+    // A 204 carries neither body nor Content-Length (CWMP H3), the answer to HEAD no body. Without a length handed in, none is written.
+    if (reply.status.startsWith('204') || exchange.method === 'HEAD') res.endWithoutBody();
+    // uWS writes `Connection: close` itself when asked to close.
     else res.end(reply.body, reply.close === true);
   });
 }
@@ -269,11 +319,6 @@ export function send(exchange: HttpExchange, reply: HttpReply): void {
 function rearm(res: HttpResponse): void {
   res.pause();
   res.resume();
-}
-
-function tooLarge(): HttpReply {
-  const body = `The request body is larger than ${LIMITS.bodyBytesMax} bytes.\n`;
-  return { status: '413 Payload Too Large', body, contentType: 'text/plain', close: true };
 }
 
 function readHead(res: HttpResponse, req: HttpRequest, frontHeaderName: string): HttpExchange {

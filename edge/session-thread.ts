@@ -9,6 +9,7 @@ import { Networks } from '../base/networks.ts';
 import { deriveKey, loadInstallationSecret } from '../base/secret-file.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
+import { ReadPool } from '../workers/pool.ts';
 import { type AuthPolicy, DEFAULT_AUTH, type Identity, type LookUp } from './auth.ts';
 import { AuthThrottle, authenticateThrottled } from './auth-throttle.ts';
 import { contentEncodingOf } from './content-encoding.ts';
@@ -17,7 +18,14 @@ import { SessionMetrics } from './edge-metrics.ts';
 import { FileServer } from './file-server.ts';
 import { FileUrls } from './file-urls.ts';
 import { openFileStore } from './files.ts';
-import { type HttpExchange, type HttpHandler, type HttpReply, type HttpServer, openHttp } from './http.ts';
+import {
+  BODY_FAILURES,
+  type HttpExchange,
+  type HttpHandler,
+  type HttpReply,
+  type HttpServer,
+  openHttp,
+} from './http.ts';
 import { SessionCookies } from './session-cookie.ts';
 import { SessionTable } from './session-table.ts';
 import { openEdgeStore } from './store/lmdb-store.ts';
@@ -38,8 +46,10 @@ const acked = new BigInt64Array(data.ackedMemory);
 const fileUrls = new FileUrls({ key: deriveKey(secret, 'file-urls'), baseUrl: data.publicUrl });
 let server: HttpServer | null = null;
 let draining = false;
+let openConnections = 0;
 
 const metrics = new SessionMetrics({
+  openConnections: () => openConnections,
   openSessions: () => sessions.openSessions(),
   bodiesHeldBytes: () => server?.bodiesHeldBytes() ?? 0,
 });
@@ -53,6 +63,7 @@ const nudge = (): void => {
     tell({ type: 'nudge' });
   });
 };
+const pool = new ReadPool();
 const sessions: CwmpHandler = new CwmpHandler({
   store,
   table: new SessionTable(data.sessionMemory),
@@ -67,6 +78,7 @@ const sessions: CwmpHandler = new CwmpHandler({
   uploadUrl: (cpeId, actionId) => fileUrls.upload(cpeId, actionId, systemClock.now() + LIMITS.fileUrlMs),
   ackedSequence: () => Number(Atomics.load(acked, data.lane)),
   nudge,
+  unproven: (exchange) => (config.cpeAuth === 'none' ? null : prove(exchange)),
 });
 const files = new FileServer({
   store: openFileStore(data.filesDir),
@@ -100,11 +112,18 @@ const handler: HttpHandler = {
     }
     if (exchange.method !== 'POST') {
       metrics.refused.inc('method');
-      return refuse({ status: '405 Method Not Allowed', body: 'CWMP is spoken by POST.\n', headers: [['Allow', 'POST']] });
+      return refuse({
+        status: '405 Method Not Allowed',
+        body: 'CWMP is spoken by POST.\n',
+        headers: [['Allow', 'POST']],
+      });
     }
     if (contentEncodingOf(exchange.contentEncoding) === null) {
       metrics.refused.inc('content-encoding');
-      return refuse({ status: '415 Unsupported Media Type', body: 'Content-Encoding must be gzip, deflate or absent.\n' });
+      return refuse({
+        status: '415 Unsupported Media Type',
+        body: 'Content-Encoding must be gzip, deflate or absent.\n',
+      });
     }
     const refusing = store.refusing();
     if (refusing !== null) {
@@ -114,12 +133,18 @@ const handler: HttpHandler = {
     }
     const live = config.cpeAuth === 'none' && !draining ? null : sessions.isLive(exchange);
     if (draining && live === null) {
-      return refuse({ status: '503 Service Unavailable', body: '', headers: [['Retry-After', retryAfter()]], close: true });
+      return refuse({
+        status: '503 Service Unavailable',
+        body: '',
+        headers: [['Retry-After', retryAfter()]],
+        close: true,
+      });
     }
     if (config.cpeAuth === 'none') return READ;
     // Later POSTs of a session are known by their cookie; credentials that come along are checked all the same (CWMP A3).
-    if (live !== null && exchange.authorization === '') return READ;
-    return authenticateHead(exchange);
+    if (live !== null && exchange.authorization === '' && config.cpeAuth !== 'certificate-header') return READ;
+    const refusal = prove(exchange);
+    return refusal === null ? READ : refuse(refusal);
   },
   post(exchange, body) {
     const started = performance.now();
@@ -133,20 +158,32 @@ const handler: HttpHandler = {
     metrics.seconds.observe({ kind: 'quiet' }, (performance.now() - started) / 1_000);
     return counted(reply);
   },
+  bodyArriving: (exchange) => sessions.keepOpen(exchange, exchange.note as Identity | null),
   bodyFailed(exchange, why) {
     metrics.bodiesFailed.inc(why);
+    if (why !== 'aborted') metrics.responses.inc(BODY_FAILURES[why].slice(0, 3));
     log.info({ address: exchange.address, why }, 'a request body did not arrive whole');
+  },
+  connection(change) {
+    if (change === 'opened') metrics.connectionsOpened.inc();
+    openConnections += change === 'opened' ? 1 : -1;
   },
   failed(exchange, error) {
     log.error({ err: error, address: exchange.address }, 'answering a CPE failed');
     // What was not stored was not acknowledged: the CPE keeps its events and retries (TR-069 §3.2.1.1).
-    return counted({ status: '503 Service Unavailable', body: '', headers: [['Retry-After', retryAfter()]], close: true });
+    return counted({
+      status: '503 Service Unavailable',
+      body: '',
+      headers: [['Retry-After', retryAfter()]],
+      close: true,
+    });
   },
 };
 
 const READ = { type: 'read' } as const;
 
-function authenticateHead(exchange: HttpExchange): ReturnType<HttpHandler['head']> {
+/** Puts who the request comes from into `note`, or returns the answer to somebody who did not prove it. */
+function prove(exchange: HttpExchange): HttpReply | null {
   const tlsHeader = exchange.frontHeader !== '' && fronts.has(exchange.address) ? exchange.frontHeader : null;
   const uri = exchange.query === '' ? exchange.path : `${exchange.path}?${exchange.query}`;
   const { method, authorization, address } = exchange;
@@ -156,22 +193,22 @@ function authenticateHead(exchange: HttpExchange): ReturnType<HttpHandler['head'
     case 'ok':
       metrics.auth.inc('ok');
       exchange.note = result satisfies Identity;
-      return READ;
+      return null;
     case 'challenge':
       metrics.auth.inc(result.reason);
-      return refuse({
+      return {
         status: '401 Unauthorized',
         body: '',
         headers: result.headers.map((value) => ['WWW-Authenticate', value] as const),
-      });
+      };
     case 'denied': {
       metrics.auth.inc(result.reason);
       const after = result.retryAfterSeconds;
-      return refuse({
+      return {
         status: result.status === 403 ? '403 Forbidden' : '503 Service Unavailable',
         body: `${result.text}\n`,
         headers: after === null ? [] : [['Retry-After', String(after)]],
-      });
+      };
     }
   }
 }
@@ -206,6 +243,7 @@ async function drain(ms: number): Promise<void> {
   const left = sessions.openSessions();
   // A worker that ends while its App still listens takes the process with it: the App is closed first (ECOSYSTEM).
   server?.close();
+  await pool.close();
   await store.flushed();
   await store.close();
   tell({ type: 'drained', openSessions: left });
