@@ -33,9 +33,25 @@ export const OPTIONS = {
     defaultText: 'http://<cwmp host>:<cwmp port>',
     text: 'Base URL under which CPEs reach this edge; file URLs start with it.',
   },
-  httpHost: { env: 'STARLING_HTTP_HOST', kind: 'text', value: '127.0.0.1', text: 'Address of API, /metrics and /healthz.' },
+  httpHost: {
+    env: 'STARLING_HTTP_HOST',
+    kind: 'text',
+    value: '127.0.0.1',
+    text: 'Address of API, /metrics and /healthz.',
+  },
   httpPort: { env: 'STARLING_HTTP_PORT', kind: 'port', value: 8080, text: 'Port of API, /metrics and /healthz.' },
-  dataDir: { env: 'STARLING_DATA_DIR', kind: 'text', value: './data', text: 'Folder of everything Starling keeps on disk.' },
+  dataDir: {
+    env: 'STARLING_DATA_DIR',
+    kind: 'text',
+    value: './data',
+    text: 'Folder of everything Starling keeps on disk.',
+  },
+  profilesDir: {
+    env: 'STARLING_PROFILES_DIR',
+    kind: 'text',
+    value: null,
+    text: "Folder of the operator's own device profiles (YAML), beside the shipped ones; the same for edge and control.",
+  },
   databaseUrl: {
     env: 'STARLING_DATABASE_URL',
     kind: 'secret',
@@ -139,7 +155,13 @@ export const OPTIONS = {
     max: 600,
     text: 'Longest wait for open sessions after SIGTERM.',
   },
-  logLevel: { env: 'STARLING_LOG_LEVEL', kind: 'text', value: 'info', choices: LOG_LEVELS, text: 'Least level that is logged.' },
+  logLevel: {
+    env: 'STARLING_LOG_LEVEL',
+    kind: 'text',
+    value: 'info',
+    choices: LOG_LEVELS,
+    text: 'Least level that is logged.',
+  },
 } as const satisfies Record<string, Option>;
 
 export type OptionName = keyof typeof OPTIONS;
@@ -152,6 +174,7 @@ export interface Config {
   httpHost: string;
   httpPort: number;
   dataDir: string;
+  profilesDir: string | null;
   databaseUrl: string | null;
   edgeId: string;
   pop: string;
@@ -191,8 +214,16 @@ export function loadConfig(
   const known = new Set<string>(Object.values(OPTIONS).map((option) => option.env));
   known.add('STARLING_CONFIG');
   for (const name of Object.keys(env)) {
-    if (name.startsWith('STARLING_') && !known.has(name) && !name.startsWith('STARLING_BENCH_') && !name.startsWith('STARLING_TEST_')) {
-      throw new ConfigError('unknown-option', `${name} is set, but there is no such option. docs/config.md lists them all.`);
+    if (
+      name.startsWith('STARLING_') &&
+      !known.has(name) &&
+      !name.startsWith('STARLING_BENCH_') &&
+      !name.startsWith('STARLING_TEST_')
+    ) {
+      throw new ConfigError(
+        'unknown-option',
+        `${name} is set, but there is no such option. docs/config.md lists them all.`,
+      );
     }
   }
   const values: Record<string, unknown> = {};
@@ -201,7 +232,8 @@ export function loadConfig(
     const variable = env[option.env];
     if (flag !== undefined) values[name] = parseOption(flagOf(name), option, flag);
     else if (variable !== undefined && variable !== '') values[name] = parseOption(option.env, option, variable);
-    else if (fromFile[name] !== undefined) values[name] = parseOption(`${name} in ${file}`, option, String(fromFile[name]));
+    else if (fromFile[name] !== undefined)
+      values[name] = parseOption(`${name} in ${file}`, option, String(fromFile[name]));
     else values[name] = option.value;
   }
   values['edgeId'] ??= hostname();
@@ -209,7 +241,10 @@ export function loadConfig(
   for (const name of ['edgeId', 'pop'] as const) {
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(String(values[name]))) {
       const option = OPTIONS[name].env;
-      throw new ConfigError('bad-name', `${option} is "${values[name]}": use 1 to 64 of A-Z a-z 0-9 _ - (it becomes part of a bus subject).`);
+      throw new ConfigError(
+        'bad-name',
+        `${option} is "${values[name]}": use 1 to 64 of A-Z a-z 0-9 _ - (it becomes part of a bus subject).`,
+      );
     }
   }
   if (values['cpeAuth'] === null) {
@@ -247,7 +282,8 @@ function readConfigFile(file: string): Record<string, unknown> {
     throw new ConfigError('config-file', `The config file ${file} must hold one JSON object of option names.`);
   }
   for (const name of Object.keys(parsed)) {
-    if (!Object.hasOwn(OPTIONS, name)) throw new ConfigError('unknown-option', `${file} sets "${name}": there is no such option.`);
+    if (!Object.hasOwn(OPTIONS, name))
+      throw new ConfigError('unknown-option', `${file} sets "${name}": there is no such option.`);
   }
   return parsed as Record<string, unknown>;
 }
@@ -273,7 +309,8 @@ function parseOption(where: string, option: Option, text: string): unknown {
       return refuse('true or false');
     case 'port':
     case 'integer': {
-      const [min, max] = option.kind === 'port' ? [0, 65_535] : [option.min ?? 0, option.max ?? Number.MAX_SAFE_INTEGER];
+      const [min, max] =
+        option.kind === 'port' ? [0, 65_535] : [option.min ?? 0, option.max ?? Number.MAX_SAFE_INTEGER];
       const number = Number(text);
       if (!/^\d+$/.test(text) || number < min || number > max) return refuse(`a whole number from ${min} to ${max}`);
       return number;

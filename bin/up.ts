@@ -10,6 +10,7 @@ import { startControl } from '../control/main.ts';
 import type { HealthService } from '../control/services.ts';
 import { openFileStore } from '../edge/files.ts';
 import { type Edge, startEdge } from '../edge/main.ts';
+import { loadProfiles } from '../profiles/load.ts';
 import { processMetrics } from './process-metrics.ts';
 
 /**
@@ -78,6 +79,7 @@ async function startAll(
     log,
     registry,
     fileStore,
+    profiles: loadProfiles(config.profilesDir),
   });
   started.push(() => control.close());
   const edge = await startEdge(config, transport, log, version);

@@ -55,7 +55,7 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
   const relay = new Relay({
     store, transport, log, registry, acked: new BigInt64Array(ackedMemory), clock: systemClock,
     edgeId: config.edgeId, pop: config.pop, threads: threadCount, version,
-    waker, profiles: new ProfileChooser(loadProfiles()),
+    waker, profiles: new ProfileChooser(loadProfiles(config.profilesDir)),
   }); // biome-ignore format: a plain list
 
   const threads: SessionThread[] = [];

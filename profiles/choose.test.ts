@@ -83,9 +83,9 @@ test('a firmware is more specific than a model, a model than an OUI, an OUI than
   expect(order).toEqual(['firmware', 'model', 'oui', 'maker', 'root', 'generic']);
 });
 
-test('of equally specific profiles the smaller id wins', () => {
-  const all = new Map([made('generic', {}), made('b', { manufacturer: 'A' }), made('a', { manufacturer: 'A.*' })]);
-  expect(new ProfileChooser(all).choose(kind({ manufacturer: 'A' })).id).toBe('a');
+test('of equally specific profiles the earlier one wins', () => {
+  const all = new Map([made('b', { manufacturer: 'A' }), made('generic', {}), made('a', { manufacturer: 'A.*' })]);
+  expect(new ProfileChooser(all).choose(kind({ manufacturer: 'A' })).id).toBe('b');
 });
 
 test('a profile is found by id, and an id that is gone falls back to the generic one', () => {

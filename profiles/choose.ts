@@ -58,10 +58,9 @@ export class ProfileChooser {
       throw new ConfigError('bad-profile', `there is no profile ${GENERIC}; every CPE needs one`);
     this.#generic = generic;
     this.#profiles = profiles;
-    // Of two that are equally specific the one with the smaller id wins, on every machine.
-    this.#candidates = [...profiles.values()]
-      .map(candidate)
-      .sort((a, b) => b.specificity - a.specificity || (a.profile.id < b.profile.id ? -1 : 1));
+    // Of two that are equally specific the earlier one wins: the loader puts the operator's before the shipped ones, and orders both, so
+    // that it is the same one on every machine.
+    this.#candidates = [...profiles.values()].map(candidate).sort((a, b) => b.specificity - a.specificity);
   }
 
   /** The profile of a kind of CPE; `kind.oui` is upper-case. */

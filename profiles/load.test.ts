@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DEFAULT_STYLE } from '../cwmp/envelope-style.ts';
+import { ProfileChooser } from './choose.ts';
 import { DEFAULT_QUIRKS, expandBraces, loadProfiles } from './load.ts';
 
 let folder: string;
@@ -168,6 +169,36 @@ test.each([
   write('a.yaml', text);
   expect(() => loadProfiles(folder)).toThrow(
     expect.objectContaining({ tag: 'config', code: 'bad-profile', message: expect.stringContaining(why) }),
+  );
+});
+
+test('the operator’s profiles extend shipped ones and come before them, so that of two equally specific ones theirs is chosen', () => {
+  write('mine.yaml', 'id: zz-mine\ntitle: Mine\nextends: huawei\nquirks: { getBatchNames: 3 }\n');
+  const profiles = loadProfiles(folder);
+  expect([...profiles.keys()].slice(0, 2)).toEqual(['zz-mine', [...loadProfiles().keys()][0]]);
+  const huawei = profiles.get('huawei')!;
+  expect(profiles.get('zz-mine')).toMatchObject({
+    match: huawei.match,
+    names: huawei.names,
+    quirks: { getBatchNames: 3 },
+  });
+  const kind = {
+    root: 'InternetGatewayDevice.',
+    manufacturer: 'Huawei',
+    oui: '00259E',
+    productClass: 'HG',
+    softwareVersion: '',
+  };
+  expect(new ProfileChooser(profiles).choose(kind).id).toBe('zz-mine');
+});
+
+test('an operator’s profile with the id of a shipped one is refused, and a folder that is not there', () => {
+  write('huawei.yaml', 'id: huawei\ntitle: Mine\n');
+  expect(() => loadProfiles(folder)).toThrow(
+    'profile huawei.yaml: id: huawei is already the id of vendors/huawei.yaml',
+  );
+  expect(() => loadProfiles(join(folder, 'nowhere'))).toThrow(
+    /^STARLING_PROFILES_DIR .*nowhere cannot be read: ENOENT/,
   );
 });
 

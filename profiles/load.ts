@@ -1,5 +1,5 @@
-// Reads the YAML files of this folder into profiles: shape checked, inheritance resolved, braces expanded. The only I/O of profiles/, done
-// once at start; whatever is wrong with a file is said with its name and key.
+// Reads the YAML files of this folder, and of the operator's own, into profiles: shape checked, inheritance resolved, braces expanded. The
+// only I/O of profiles/, done once at start; whatever is wrong with a file is said with its name and key.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -100,21 +100,41 @@ function isPattern(source: string): boolean {
 }
 
 /**
- * Every profile of a folder and its sub-folders, by id.
- * @throws ConfigError `bad-profile`, naming file and key.
+ * Every profile of the operator's folder and of the shipped one, sub-folders included, by id; the operator's come first, which is what
+ * ProfileChooser prefers among equally specific ones. An operator's profile may extend a shipped one, and has an id of its own.
+ * @param own the operator's folder (STARLING_PROFILES_DIR), null for none.
+ * @throws ConfigError `bad-profile`, naming file and key; `profiles-dir` when `own` cannot be read.
  */
-export function loadProfiles(folder: string = SHIPPED): ReadonlyMap<string, Profile> {
+export function loadProfiles(own: string | null = null, shipped: string = SHIPPED): ReadonlyMap<string, Profile> {
   const files = new Map<string, ProfileFile>();
-  for (const path of yamlFiles(folder)) {
+  const shippedIds = readFolder(shipped, yamlFiles(shipped), files);
+  const ownIds = own === null ? [] : readFolder(own, ownYamlFiles(own), files);
+  const profiles = new Map<string, Profile>();
+  for (const id of [...ownIds, ...shippedIds]) profiles.set(id, build(files.get(id)!, files));
+  return profiles;
+}
+
+/** Adds the profiles of a folder to `files`; returns their ids in order. */
+function readFolder(folder: string, paths: string[], files: Map<string, ProfileFile>): string[] {
+  const ids: string[] = [];
+  for (const path of paths) {
     const file = relative(folder, path);
     const read = readProfile(file, readFileSync(path, 'utf8'));
     const other = files.get(read.id);
     if (other !== undefined) throw bad(file, `id: ${read.id} is already the id of ${other.file}`);
     files.set(read.id, read);
+    ids.push(read.id);
   }
-  const profiles = new Map<string, Profile>();
-  for (const file of files.values()) profiles.set(file.id, build(file, files));
-  return profiles;
+  return ids.sort();
+}
+
+function ownYamlFiles(folder: string): string[] {
+  try {
+    return yamlFiles(folder);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError('profiles-dir', `STARLING_PROFILES_DIR ${folder} cannot be read: ${why}`, { cause });
+  }
 }
 
 function yamlFiles(folder: string): string[] {
