@@ -71,9 +71,11 @@ export class AcsConnection {
         if (this.#options.traits.closesAfterChallenge) this.#agent.destroy();
         continue;
       }
-      if ((reply.status === 302 || reply.status === 307) && reply.headers.location !== undefined && redirects < 5) {
+      const { location } = reply.headers;
+      const redirected = (reply.status === 302 || reply.status === 307) && location !== undefined;
+      if (redirected && redirects < 5 && URL.canParse(location, this.#url.href)) {
         redirects++; // CWMP H14: the same POST again, there; the target is forgotten with the session.
-        this.#url = new URL(reply.headers.location, this.#url);
+        this.#url = new URL(location, this.#url);
         this.#digest = null;
         continue;
       }
@@ -134,6 +136,9 @@ export class AcsConnection {
     if (this.#digest !== null) headers['authorization'] = this.#digest.header('POST', path);
     else if (this.#basic) headers['authorization'] = basic(this.#options.credentials);
     if (traits.malformedAuthorization) headers['authorization'] = 'Digest username="half, realm=, nonce';
+    // A user name may have any characters; on the wire they are bytes of UTF-8 (RFC 7616 §4).
+    if (headers['authorization'] !== undefined)
+      headers['authorization'] = Buffer.from(headers['authorization'], 'utf8').toString('latin1');
     return new Promise((resolve, reject) => {
       const fail = (error: Error): void => reject(error);
       const request = (url.protocol === 'https:' ? https : http).request(url, {

@@ -22,6 +22,7 @@ interface Flags {
   rate: number;
   host: string;
   timeScale: number;
+  ownPorts?: true;
 }
 
 const positive = (text: string): number => {
@@ -50,6 +51,7 @@ export function fleetCommand(): Command {
     .option('--parameters <n>', 'least number of parameters per CPE', positive, 1)
     .option('--rate <n>', 'CPEs switched on per second', positive, 50)
     .option('--host <address>', 'address of the connection-request port', '127.0.0.1')
+    .option('--own-ports', 'a connection-request port for each CPE instead of one for all')
     .option('--time-scale <factor>', 'seconds of real time per second of the CPEs', positive, 1)
     .option('--list-misbehaviours', 'print all misbehaviours with their line of FIELD.md and end');
   return command.action(async (flags: Flags & { listMisbehaviours?: true }) => {
@@ -76,6 +78,7 @@ async function run(flags: Flags): Promise<void> {
     ...{ username: flags.username, password: flags.password, serialPrefix: flags.serialPrefix },
     ...{ parameters: flags.parameters, startsPerSecond: flags.rate, periodicInformSeconds: flags.interval },
     misbehaviours: flags.misbehave.map(misbehaviourOf),
+    ownPorts: flags.ownPorts ?? false,
     timers: systemTimers(flags.timeScale),
   });
   const view = new FleetView(fleet, process.stdout);

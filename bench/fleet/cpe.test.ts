@@ -2,6 +2,7 @@
 
 import { afterEach, expect, test } from 'vitest';
 import { type CpeOptions, SimulatedCpe } from './cpe.ts';
+import { misbehaviourOf } from './misbehaviour.ts';
 import { rpc, TestAcs, type TestAcsOptions } from './test-acs.ts';
 import { ManualTimers } from './timers.ts';
 
@@ -261,6 +262,41 @@ test('another ACS URL leads to 0 BOOTSTRAP there', async () => {
   await cpe.start();
   await cpe.waitFor(({ sessions }) => sessions.length === 2);
   expect(second.acs.posts[0]!.text).toContain('0 BOOTSTRAP');
+});
+
+test.each(['not a url', 'ftp://127.0.0.1/', ''])('the ACS URL %o is refused with 9007', async (url) => {
+  const { acs, cpe } = await setUp({ script: [rpc.setValues('', [`${IGD}ManagementServer.URL`, 'string', url])] });
+  await cpe.inform();
+  expect(acs.posts[2]!.text).toContain('<FaultCode>9007</FaultCode>');
+});
+
+test('307 sends the same POST elsewhere for this session only', async () => {
+  const second = await setUp();
+  const { acs, cpe } = await setUp({
+    intercept: (_, response) => {
+      response.writeHead(307, { location: second.acs.url }).end();
+      return true;
+    },
+  });
+  expect((await cpe.inform()).statuses).toEqual([307, 200, 204]);
+  expect(second.acs.posts[0]!.body).toEqual(acs.posts[0]!.body);
+  await cpe.inform();
+  expect(acs.posts).toHaveLength(2);
+});
+
+test('415 makes the CPE repeat uncompressed', async () => {
+  const { acs, cpe } = await setUp(
+    {
+      intercept: (caught, response) => {
+        if (caught.headers['content-encoding'] === undefined) return false;
+        response.writeHead(415).end();
+        return true;
+      },
+    },
+    { misbehaviours: [misbehaviourOf('gzip')] },
+  );
+  expect((await cpe.inform()).statuses).toEqual([415, 200, 204]);
+  expect(acs.posts[1]!.body.toString()).toContain('<cwmp:Inform>');
 });
 
 test('a connection lost in mid-session is opened again and the session goes on with its cookie', async () => {

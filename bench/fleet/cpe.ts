@@ -11,14 +11,14 @@ import { AcsConnection } from './acs-connection.ts';
 import { Behaviour, type Hooks, type OwnRequest } from './behaviour.ts';
 import { ConnectionRequestGate, ConnectionRequestHub } from './connection-request.ts';
 import { CookieJar } from './cookies.ts';
+import { informArgs, transferCompleteArgs } from './cpe-requests.ts';
 import { DataTree } from './data-tree.ts';
 import { Diagnostics } from './diagnostics.ts';
-import { type Element, element, list } from './envelope.ts';
 import { EventQueue, retryWaitMs } from './events.ts';
 import { appliedConfiguration, configurationFile, firmwareVersion, logFile } from './files.ts';
 import { type CwmpVersion, identityTexts, KINDS, type Kind, type Model, templateOf } from './kinds.ts';
 import { Acknowledged, Received } from './records.ts';
-import { execute, valueStruct } from './rpc.ts';
+import { execute } from './rpc.ts';
 import { CpeSession, type OutgoingRequest, type SessionSummary } from './session-run.ts';
 import { dateTime, systemTimers, type Timers } from './timers.ts';
 import { type Completion, TransferQueue } from './transfers.ts';
@@ -40,6 +40,8 @@ export interface CpeOptions {
   connectionRequestPassword?: string;
   /** A shared listener, one of its own, or none. */
   connectionRequests?: ConnectionRequestHub | 'own' | 'none';
+  /** Address that a listener of its own binds and announces. */
+  connectionRequestHost?: string;
   connectionRequestsPerMinute?: number;
   periodicInformSeconds?: number;
   misbehaviours?: readonly Hooks[];
@@ -98,6 +100,7 @@ export class SimulatedCpe {
     this.#options = {
       ...{ model: 'tr098', cwmpVersion: this.kind.cwmpVersion, parameters: 0, username: '', password: '' },
       ...{ connectionRequestUsername: '', connectionRequestPassword: '', connectionRequests: 'own' },
+      connectionRequestHost: '127.0.0.1',
       ...{ connectionRequestsPerMinute: 30, periodicInformSeconds: 300, misbehaviours: [], timers: systemTimers() },
       ...{ downMs: 2_000, diagnosticMs: 500, acsTimeoutMs: 30_000, random: Math.random },
       ...{ recordsMax: LIMITS.fleetRecordsMax },
@@ -154,7 +157,7 @@ export class SimulatedCpe {
     const { connectionRequests } = this.#options;
     if (connectionRequests === 'none' || this.#fill['cr-url'] !== '') return;
     if (connectionRequests === 'own') {
-      this.#hub = new ConnectionRequestHub();
+      this.#hub = new ConnectionRequestHub(this.#options.connectionRequestHost);
       await this.#hub.listen();
     }
     const hub = connectionRequests === 'own' ? this.#hub! : connectionRequests;
@@ -360,7 +363,7 @@ export class SimulatedCpe {
       ...{ behaviour: this.#behaviour, root: this.tree.root, session, events },
       namespace: `urn:dslforum-org:cwmp-${namespace}`,
       supportedVersions: this.version === '1.4' ? '1.0,1.1,1.2,1.3,1.4' : null,
-      inform: () => this.#informArgs(events, values),
+      inform: () => informArgs(this.device, events, values, dateTime(this.#timers.now()), this.#failures),
       informed: () => {
         this.events.informed(events);
         for (const [path, mark] of marks) if (this.#changed.get(path) === mark) this.#changed.delete(path);
@@ -376,33 +379,6 @@ export class SimulatedCpe {
       },
       responded: (rpc) => this.acknowledged.response(rpc),
     };
-  }
-
-  #informArgs(events: ReturnType<EventQueue['take']>, values: ParameterValue[]): Element[] {
-    const { Manufacturer, OUI, ProductClass, SerialNumber } = this.device;
-    return [
-      element('DeviceId', [
-        element('Manufacturer', Manufacturer),
-        element('OUI', OUI),
-        element('ProductClass', ProductClass),
-        element('SerialNumber', SerialNumber),
-      ]),
-      list(
-        'Event',
-        'cwmp:EventStruct',
-        events.map(({ EventCode, CommandKey }) =>
-          element('EventStruct', [element('EventCode', EventCode), element('CommandKey', CommandKey)]),
-        ),
-      ),
-      element('MaxEnvelopes', '1'),
-      element('CurrentTime', dateTime(this.#timers.now())),
-      element('RetryCount', String(this.#failures)),
-      list(
-        'ParameterList',
-        'cwmp:ParameterValueStruct',
-        values.map(({ Name, Value, Type }) => valueStruct({ Name, Value, type: Type.slice(4) })),
-      ),
-    ];
   }
 
   /** The forced parameters, and every change that waits for delivery (CWMP I4, I5). */
@@ -548,16 +524,4 @@ export class SimulatedCpe {
     if (this.tree.def(`${root}Time.CurrentLocalTime`) !== undefined)
       this.tree.set(`${root}Time.CurrentLocalTime`, dateTime(this.#timers.now()));
   }
-}
-
-function transferCompleteArgs({ CommandKey, FaultStruct, StartTime, CompleteTime }: Completion): Element[] {
-  return [
-    element('CommandKey', CommandKey),
-    element('FaultStruct', [
-      element('FaultCode', String(FaultStruct.FaultCode)),
-      element('FaultString', FaultStruct.FaultString),
-    ]),
-    element('StartTime', StartTime),
-    element('CompleteTime', CompleteTime),
-  ];
 }

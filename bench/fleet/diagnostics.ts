@@ -194,7 +194,7 @@ export class Diagnostics {
   async #transfer(test: 'download' | 'upload', signal: AbortSignal): Promise<string> {
     const url = this.#input(test, test === 'download' ? 'DownloadURL' : 'UploadURL');
     const length = Number(this.#input('upload', 'TestFileLength') || 0);
-    if (!/^https?:\/\//.test(url)) return 'Error_InitConnectionFailed';
+    if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return 'Error_InitConnectionFailed';
     const hostname = new URL(url).hostname;
     if (isUnresolvable(hostname)) {
       return this.#host.kind.model === 'tr181' ? 'Error_CannotResolveHostName' : 'Error_InitConnectionFailed';

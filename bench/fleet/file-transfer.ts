@@ -188,12 +188,17 @@ function putOnce(
     'content-length': String(body.length),
   };
   if (authorization !== null) headers['authorization'] = authorization;
-  const times: TransferTimes = { requestMs: Date.now(), connectedMs: 0, firstByteMs: Date.now(), endMs: 0 };
+  const times: TransferTimes = { requestMs: Date.now(), connectedMs: 0, firstByteMs: 0, endMs: 0 };
   return new Promise((resolve) => {
     const module = url.protocol === 'https:' ? https : http;
     const request = module.request(url, { method: 'PUT', headers, agent: false, signal });
     request.setTimeout(timeoutMs, () => request.destroy(new Error('no answer in time')));
-    request.on('socket', (socket) => socket.once('connect', () => (times.connectedMs = Date.now())));
+    request.on('socket', (socket) =>
+      socket.once('connect', () => {
+        times.connectedMs = Date.now();
+        times.firstByteMs = times.connectedMs; // The first byte leaves as soon as there is a connection.
+      }),
+    );
     request.on('error', (error) => resolve({ type: 'unreachable', why: error.message }));
     request.on('response', (response) => {
       response.resume();

@@ -8,7 +8,14 @@ import { rpc, TestAcs } from './test-acs.ts';
 
 const options = (acsUrl: string): FleetOptions => ({
   ...{ acsUrl, count: 6, model: 'mixed', periodicInformSeconds: 3_600, auth: 'none', username: '', password: '' },
-  ...{ misbehaviours: [], serialPrefix: 'FLEET', parameters: 1, startsPerSecond: 1_000, host: '127.0.0.1' },
+  ...{
+    misbehaviours: [],
+    serialPrefix: 'FLEET',
+    parameters: 1,
+    startsPerSecond: 1_000,
+    host: '127.0.0.1',
+    ownPorts: false,
+  },
 });
 
 async function all(fleet: Fleet): Promise<void> {
@@ -29,6 +36,19 @@ test('all CPEs of a fleet inform, mixed models alternate, and a connection reque
   expect(fleet.cpes.filter((cpe) => cpe.sessions.length > 1)).toHaveLength(1);
   await fleet.stop();
   await expect(fetch(url)).rejects.toThrow();
+  await acs.close();
+});
+
+test('with own ports each CPE listens for itself', async () => {
+  const acs = await new TestAcs().listen();
+  const fleet = new Fleet({ ...options(acs.url), count: 2, ownPorts: true });
+  await fleet.start();
+  await all(fleet);
+  const ports = fleet.cpes.map(
+    (cpe) => new URL(cpe.tree.value(`${cpe.tree.root}ManagementServer.ConnectionRequestURL`)!).port,
+  );
+  expect(new Set(ports).size).toBe(2);
+  await fleet.stop();
   await acs.close();
 });
 

@@ -27,6 +27,8 @@ export interface FleetOptions {
   startsPerSecond: number;
   /** Address the connection-request port listens on and announces. */
   host: string;
+  /** A connection-request port for each CPE instead of one for all. */
+  ownPorts: boolean;
   timers?: Timers;
 }
 
@@ -96,7 +98,8 @@ export class Fleet {
       ...{ acsUrl: this.#options.acsUrl, serialNumber, model: kind, parameters, timers: this.#timers },
       username: auth === 'none' ? '' : filled(username, kind, serialNumber),
       password: auth === 'none' ? '' : filled(password, kind, serialNumber),
-      connectionRequests: this.#hub,
+      connectionRequestHost: this.#options.host,
+      connectionRequests: this.#options.ownPorts ? 'own' : this.#hub,
       periodicInformSeconds: this.#options.periodicInformSeconds,
       misbehaviours: [{ traits: { schemes } }, ...misbehaviours],
       recordsMax: RECORDS_PER_CPE,

@@ -195,7 +195,7 @@ function setParameterValues(host: RpcHost, args: XmlNode): RpcAnswer {
   const parameters: { name: string; code: number; text: string }[] = [];
   for (const { Name, Value, type } of values) {
     let code = tree.checkWrite(Name, Value, type);
-    if (code === 0 && diagnostics.refuses(Name, Value)) code = 9007;
+    if (code === 0 && (diagnostics.refuses(Name, Value) || isBadAcsUrl(Name, Value))) code = 9007;
     if (code !== 0) parameters.push({ name: Name, code, text: WRITE_FAULTS[code]! });
   }
   if (parameters.length > 0) return { ok: false, code: 9003, text: 'Invalid arguments', parameters };
@@ -204,6 +204,11 @@ function setParameterValues(host: RpcHost, args: XmlNode): RpcAnswer {
   diagnostics.written([...names]);
   host.written([...names], changed, childText(args, 'ParameterKey'));
   return done(element('Status', '0'));
+}
+
+/** A CPE that took such a URL would never be heard of again. */
+function isBadAcsUrl(name: string, value: string): boolean {
+  return name.endsWith('.ManagementServer.URL') && !(/^https?:/i.test(value) && URL.canParse(value));
 }
 
 const WRITE_FAULTS: Record<number, string> = {

@@ -67,6 +67,8 @@ export class CpeSession {
   readonly #connection: AcsConnection;
   readonly #summary: SessionSummary;
   #ids = 0;
+  /** cwmp:ID that really left with the last POST: a misbehaviour may have changed it. */
+  #sentId: string | null = null;
 
   constructor(host: SessionHost, connection: AcsConnection) {
     this.#host = host;
@@ -124,7 +126,7 @@ export class CpeSession {
       }
       if (reply.type !== 'response' || reply.method !== 'Inform')
         throw new ExchangeError(`the ACS answered the Inform with ${described(reply)}`);
-      this.#checkId(reply.envelope.id, id, 'InformResponse');
+      this.#checkId(reply.envelope.id, 'InformResponse');
       const MaxEnvelopes = childText(reply.args, 'MaxEnvelopes');
       if (MaxEnvelopes !== '1') this.#complain(`S2: MaxEnvelopes is '${MaxEnvelopes}'`);
       if ((this.#host.supportedVersions !== null) !== (reply.envelope.useCwmpVersion !== null))
@@ -151,7 +153,7 @@ export class CpeSession {
         headers: [],
       });
       if (reply.type === 'fault') {
-        this.#checkId(reply.envelope.id, id, 'Fault');
+        this.#checkId(reply.envelope.id, 'Fault');
         const { method } = request;
         this.#summary.faultsReceived.push({ method, FaultCode: reply.code, FaultString: reply.text });
         if (reply.code === 8005 && tries < RETRIES_8005_MAX) continue;
@@ -159,7 +161,7 @@ export class CpeSession {
       }
       if (reply.type !== 'response' || reply.method !== request.method)
         throw new ExchangeError(`the ACS answered ${request.method} with ${described(reply)}`);
-      this.#checkId(reply.envelope.id, id, `${request.method}Response`);
+      this.#checkId(reply.envelope.id, `${request.method}Response`);
       request.answered(reply.args);
       return reply.envelope.holdRequests ?? false;
     }
@@ -200,6 +202,7 @@ export class CpeSession {
       const made = envelope(content.id, this.#host.namespace, content.body);
       made.header = content.headers;
       behaviour.envelope(made, sending);
+      this.#sentId = made.id;
       xml = behaviour.xml(render(made), sending);
       headers['content-type'] = 'text/xml; charset="utf-8"';
       headers['soapaction'] = ''; // CWMP H5
@@ -241,8 +244,9 @@ export class CpeSession {
     return `${this.#host.session}-${this.#ids}`;
   }
 
-  #checkId(got: string | null, sent: string, what: string): void {
-    if (got !== sent) this.#complain(`E7: ${what} has cwmp:ID '${got}' instead of '${sent}'`);
+  /** CWMP E7: the ID comes back byte for byte, an empty one too; no ID in, no ID out. */
+  #checkId(got: string | null, what: string): void {
+    if (got !== this.#sentId) this.#complain(`E7: ${what} has cwmp:ID '${got}' instead of '${this.#sentId}'`);
   }
 
   #complain(complaint: string): void {
@@ -268,9 +272,13 @@ function faultBody(answer: RpcAnswer & { ok: false }): Element {
 
 function decoded(reply: AcsReply): Buffer {
   const encoding = reply.headers['content-encoding'];
-  if (encoding === 'gzip') return gunzipSync(reply.body);
-  if (encoding === 'deflate') return inflateSync(reply.body);
-  return reply.body;
+  try {
+    if (encoding === 'gzip') return gunzipSync(reply.body);
+    if (encoding === 'deflate') return inflateSync(reply.body);
+    return reply.body;
+  } catch (error) {
+    throw new ExchangeError(`the ACS says ${encoding} and sends something else: ${(error as Error).message}`);
+  }
 }
 
 function described(reply: AcsMessage): string {
