@@ -40,6 +40,11 @@ export function negotiate(namespace: string, supported: readonly string[] | null
   return { type: 'fault', code: 8006, text };
 }
 
+/** The version of that name; the oldest for a name of none, so that nothing is asked of a CPE whose version is not known. */
+export function versionNamed(name: string): CwmpVersion {
+  return VERSIONS.find((version) => version === name) ?? '1.0';
+}
+
 /** True when a session of `version` has what came with `since` (V5). */
 export function isAtLeast(version: CwmpVersion, since: CwmpVersion): boolean {
   return VERSIONS.indexOf(version) >= VERSIONS.indexOf(since);

@@ -18,7 +18,7 @@ import { type Read, read } from '../cwmp/read.ts';
 import { ACS_METHODS } from '../cwmp/rpc-table.ts';
 import { type InFlight, type Learned, type Reply, type Session, step } from '../cwmp/session.ts';
 import { writeFault, writeInformResponse, writeRequest, writeResponse } from '../cwmp/soap-writer.ts';
-import { negotiate } from '../cwmp/versions.ts';
+import { negotiate, versionNamed } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { type Identity, mayInformAs } from './auth.ts';
@@ -142,7 +142,7 @@ export class CwmpHandler {
     const { store, clock } = this.#o;
     const device = store.getDevice(cpeId);
     if (device !== undefined) {
-      const context = this.#taskContext(cpeId, this.#o.profiles.byId(device.cpe.profile), device.cpe.root);
+      const context = this.#taskContext(cpeId, this.#o.profiles.byId(device.cpe.profile), device.cpe);
       const own = store.workOf(cpeId).filter((record) => record.work.actionId === actionId);
       for (const changed of applyEvents(own, [{ type: 'upload', fileId, bytes, sha256 }], context)) store.putWork(changed);
     }
@@ -301,7 +301,7 @@ export class CwmpHandler {
     } else this.#markSeen(cpeId, nowMs);
 
     // What an earlier session left outstanding is of unknown outcome; then the events may be what some work waits for.
-    const context = this.#taskContext(cpeId, i.profile, i.facts.root);
+    const context = this.#taskContext(cpeId, i.profile, i.facts);
     const events = i.inform.Event.map((event): CpeEvent => ({ type: 'event', event }));
     for (const changed of beginSession(i.records, events, context)) store.putWork(changed);
 
@@ -354,7 +354,7 @@ export class CwmpHandler {
     const device = store.getDevice(cpeId);
     if (device === undefined) return plain('400 Bad Request', 'This device is not known here: begin with an Inform.');
     const profile = this.#o.profiles.byId(device.cpe.profile);
-    const context = this.#taskContext(cpeId, profile, device.cpe.root);
+    const context = this.#taskContext(cpeId, profile, device.cpe);
     const record: SessionRecord = found.record ?? {
       sessionId,
       session: found.session,
@@ -616,12 +616,13 @@ export class CwmpHandler {
     }
   }
 
-  #taskContext(cpeId: CpeId, profile: Profile, root: string): TaskContext {
+  #taskContext(cpeId: CpeId, profile: Profile, { root, version }: CpeFacts): TaskContext {
     const { store, clock } = this.#o;
     return {
       nowMs: clock.now(),
       profile,
       root,
+      version: versionNamed(version),
       known: (path) => store.knownParameter(cpeId, path),
       downloadUrl: (fileId) => this.#o.downloadUrl(cpeId, fileId),
       uploadUrl: (actionId) => this.#o.uploadUrl(cpeId, actionId),

@@ -4,6 +4,7 @@
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { versionNamed } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Waker } from './http-waker.ts';
 import { interrupt, overdue } from './planner.ts';
@@ -144,6 +145,7 @@ export class Upkeep {
       nowMs,
       profile: profiles.byId(cpe?.profile ?? ''),
       root: cpe?.root ?? '',
+      version: versionNamed(cpe?.version ?? ''),
       known: (path) => store.knownParameter(cpeId, path),
       downloadUrl: () => '',
       uploadUrl: () => '',

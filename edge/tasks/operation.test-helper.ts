@@ -4,6 +4,7 @@
 import type { ActionKind, ActionResult, AnyFactBody, FactBody, FactType, Work } from '../../bus/messages.ts';
 import { DEFAULT_STYLE } from '../../cwmp/envelope-style.ts';
 import type { Args } from '../../cwmp/message.ts';
+import type { CwmpVersion } from '../../cwmp/rpc-table.ts';
 import { writeRequest } from '../../cwmp/soap-writer.ts';
 import type { Profile, Quirks } from '../../profiles/profile.ts';
 import { applyAnswer, applyEvents, beginSession, interrupt, newWorkRecord, overdue, planNext } from '../planner.ts';
@@ -70,6 +71,7 @@ export class Operation {
   nowMs = 1_700_000_000_000;
   profile = testProfile();
   root = 'Device.';
+  version: CwmpVersion = '1.4';
   /** What the shadow knows. */
   known = new Map<string, { type: string; writable: boolean | null }>();
   /** Called with the number of the request, from 0 on, over all sessions. */
@@ -87,6 +89,7 @@ export class Operation {
       nowMs: this.nowMs,
       profile: this.profile,
       root: this.root,
+      version: this.version,
       known: (path) => this.known.get(path) ?? null,
       downloadUrl: (fileId) => `http://acs/files/d/${fileId}/sig`,
       uploadUrl: (actionId) => `http://acs/files/u/${actionId}/sig`,

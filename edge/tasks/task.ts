@@ -14,6 +14,7 @@ import type {
   ParameterInfo,
   ParameterValue,
 } from '../../cwmp/message.ts';
+import type { CwmpVersion } from '../../cwmp/rpc-table.ts';
 import type { AcsRequest } from '../../cwmp/session.ts';
 import type { Profile } from '../../profiles/profile.ts';
 
@@ -23,6 +24,8 @@ export interface TaskContext {
   profile: Profile;
   /** `Device.` or `InternetGatewayDevice.`, '' while unknown. */
   root: string;
+  /** Agreed with the CPE in its last Inform; what is newer is not sent to it (CWMP V5). */
+  version: CwmpVersion;
   /** What the shadow knows of a parameter, or null. */
   known(path: string): { type: string; writable: boolean | null } | null;
   /** A signed, expiring URL under which the CPE fetches file `fileId`, or PUTs the upload of this action. */
