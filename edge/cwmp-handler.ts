@@ -256,7 +256,9 @@ export class CwmpHandler {
     const reply: HttpReply = { status: '200 OK', contentType: SOAP, body, setCookie: `${COOKIE_NAME}=${cookie}; Path=/` };
     if (!profile.quirks.cookiePath) reply.setCookie = `${COOKIE_NAME}=${cookie}`;
 
-    const quiet = !memorable && !isNew && !moved && changed.length === 0 && records.length === 0;
+    // An older session that never ended still has its record, and the record would outlive this one's right to the cookie (CWMP S11).
+    const nothingNew = !memorable && !isNew && !moved && changed.length === 0 && records.length === 0;
+    const quiet = nothingNew && store.getSession(cpeId) === undefined;
     if (quiet) {
       metrics.sessionsQuiet.inc();
       this.#markSeen(cpeId, nowMs);
