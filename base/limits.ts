@@ -49,6 +49,13 @@ export const LIMITS = {
   secondReaderBytesMax: 4 * 1024 * 1024,
   /** Tags of a document the second reader takes; 9,263 parameter names make 74,000. */
   secondReaderTagsMax: 400_000,
+  /** Beginnings of documents remembered by one thread: a fleet has some dozens of stacks. A power of two. */
+  prologuesMax: 64,
+  /** Bytes of one remembered beginning; the longest Envelope tags seen have 600. */
+  prologueBytesMax: 1_024,
+  /** Ways to print a list entry remembered by one thread, and bytes of markup in each part of one: Informs have 20 to 60. */
+  entryStylesMax: 64,
+  entryMarkupBytesMax: 256,
   /** Content-Type values whose charset is remembered. A fleet sends a handful. */
   charsetLabelsMax: 64,
   /** Events in one Inform (A.3.3.1 says 64); further ones are read and counted as a tolerance. */
@@ -230,8 +237,10 @@ export const LIMITS = {
   connectionRequestBodyMs: 1_000,
   /** Time in which a CPE that accepted must inform (CWMP R2); until then it is not asked again. */
   connectionRequestAnswerMs: 30_000,
-  /** Least time between two connection requests to one CPE (CWMP R6). */
+  /** Least time between two connection requests to one CPE that has not come for the first (CWMP R6). */
   connectionRequestGapMs: 5_000,
+  /** Time after which a CPE that was in a session when it was wanted is looked at again. */
+  connectionRequestLookMs: 500,
   /** CPEs a wake is wanted for at once, waiting ones included; past it a wake is refused. */
   connectionRequestsWaitingMax: 200_000,
   /** Credentials tried on one CPE. */

@@ -12,9 +12,42 @@ const sourceFolders = ['base', 'cwmp', 'profiles', 'bus', 'workers', 'edge', 'co
 // Files beside the code that the built program reads.
 const assets = /\.(sql|yaml|json|xml)$/;
 
+let unlock = null;
 checkNode();
-install();
-build();
+unlock = await lock();
+try {
+  install();
+  build();
+} finally {
+  unlock();
+}
+
+/** Two commands started at once take turns: `npm ci` begins by removing what the other one is using. */
+async function lock() {
+  const path = join(root, '.starling-setup.lock');
+  for (let waited = false; ; waited = true) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: 'wx' });
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if (error.code !== 'EEXIST') fail(`cannot write ${path}: ${error.message}`);
+    }
+    if (!isAlive(path)) rmSync(path, { force: true });
+    else if (!waited) say('waiting for another setup of this folder');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+function isAlive(path) {
+  try {
+    const pid = Number(readFileSync(path, 'utf8'));
+    // Written in two steps: an empty file belongs to somebody who is just writing it.
+    if (pid > 0) process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
@@ -82,5 +115,6 @@ function say(text) {
 
 function fail(text) {
   process.stderr.write(`starling: ${text}\n`);
+  unlock?.();
   process.exit(1);
 }

@@ -21,6 +21,7 @@ import { writeFault, writeInformResponse, writeRequest, writeResponse } from '..
 import { negotiate, versionNamed } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Profile } from '../profiles/profile.ts';
+import type { ReadPool } from '../workers/pool.ts';
 import { type Identity, mayInformAs } from './auth.ts';
 import { contentEncodingOf, packBody, unpackBody } from './content-encoding.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
@@ -102,7 +103,8 @@ export class CwmpHandler {
   keepOpen(exchange: HttpExchange, identity: Identity | null): void {
     const record = this.#find(exchange, identity)?.record;
     const nowMs = this.#o.clock.now();
-    if (record === undefined || record.session.phase === 'awaiting-inform' || nowMs - record.lastAt < KEEP_OPEN_MS) return;
+    if (record === undefined || record.session.phase === 'awaiting-inform' || nowMs - record.lastAt < KEEP_OPEN_MS)
+      return;
     this.#open.set(record.sessionId, nowMs);
     const { cpeId } = record.session;
     const touched = this.#o.store.touchSession(cpeId, record.sessionId, nowMs);
@@ -124,7 +126,12 @@ export class CwmpHandler {
     return this.#postPacked(exchange, identity, encoding, Buffer.from(body));
   }
 
-  async #postPacked(x: HttpExchange, identity: Identity | null, encoding: 'gzip' | 'deflate', body: Buffer): Promise<HttpReply> {
+  async #postPacked(
+    x: HttpExchange,
+    identity: Identity | null,
+    encoding: 'gzip' | 'deflate',
+    body: Buffer,
+  ): Promise<HttpReply> {
     const unpacked = await unpackBody(encoding, body);
     if (unpacked.type !== 'ok') {
       this.#o.metrics.refused.inc(`${encoding}-${unpacked.type}`);
@@ -144,7 +151,8 @@ export class CwmpHandler {
     if (device !== undefined) {
       const context = this.#taskContext(cpeId, this.#o.profiles.byId(device.cpe.profile), device.cpe);
       const own = store.workOf(cpeId).filter((record) => record.work.actionId === actionId);
-      for (const changed of applyEvents(own, [{ type: 'upload', fileId, bytes, sha256 }], context)) store.putWork(changed);
+      for (const changed of applyEvents(own, [{ type: 'upload', fileId, bytes, sha256 }], context))
+        store.putWork(changed);
     }
     await this.#append([{ type: 'upload', body: { cpeId, actionId, fileId, bytes, sha256 } }], clock.now()).durable;
     this.#o.nudge();
@@ -152,7 +160,9 @@ export class CwmpHandler {
 
   #read(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
     if (body.length > LIMITS.inlineReadBytesMax) return this.#readInPool(exchange, identity, body);
-    return this.#take(exchange, identity, read(body, exchange.contentType));
+    const done = read(body, exchange.contentType);
+    this.#o.metrics.parsePath.inc(done.parsePath);
+    return this.#take(exchange, identity, done);
   }
 
   /** A big document is read by the pool, so that the thread's other CPEs do not wait for it. */
@@ -163,13 +173,12 @@ export class CwmpHandler {
       metrics.refused.inc('pool-full');
       return { status: '503 Service Unavailable', body: '', headers: [['Retry-After', '30']] };
     }
-    metrics.parsePath.inc('pool');
+    metrics.parsePath.inc(`pool-${done.parsePath}`);
     return this.#take(exchange, identity, done);
   }
 
-  #take(exchange: HttpExchange, identity: Identity | null, { result, parsePath }: Read): HttpReply | Promise<HttpReply> {
+  #take(exchange: HttpExchange, identity: Identity | null, { result }: Read): HttpReply | Promise<HttpReply> {
     const { metrics } = this.#o;
-    metrics.parsePath.inc(parsePath);
     if (result.type === 'refused') {
       // The session stays as it is: the CPE may say it again properly.
       metrics.refused.inc(result.reason);
@@ -179,7 +188,8 @@ export class CwmpHandler {
     const { message, tolerances } = result;
     for (const name of tolerances) metrics.tolerances.inc(name);
     metrics.requests.inc(message.type);
-    if (message.type === 'inform') return this.#inform(exchange, identity, message.inform, message.envelope, tolerances);
+    if (message.type === 'inform')
+      return this.#inform(exchange, identity, message.inform, message.envelope, tolerances);
     return this.#goOn(exchange, identity, message);
   }
 
@@ -200,7 +210,10 @@ export class CwmpHandler {
     if (identity !== null && !mayInformAs(identity, cpeId)) {
       // A device may not inform as another one (CWMP A5).
       metrics.auth.inc('other-device');
-      this.#o.log.warn({ cpeId, username: identity.username, address: exchange.address }, 'Inform for another device than authenticated');
+      this.#o.log.warn(
+        { cpeId, username: identity.username, address: exchange.address },
+        'Inform for another device than authenticated',
+      );
       return plain('403 Forbidden', 'These credentials belong to another device.');
     }
     const nowMs = clock.now();
@@ -248,12 +261,22 @@ export class CwmpHandler {
     };
     const cookie = this.#o.cookies.seal(claims);
     const nowSeconds = claims.startedAtSeconds;
-    this.#o.table.rememberAddress(addressKey(exchange, identity), cookie, nowSeconds, nowSeconds + claims.timeoutSeconds);
+    this.#o.table.rememberAddress(
+      addressKey(exchange, identity),
+      cookie,
+      nowSeconds,
+      nowSeconds + claims.timeoutSeconds,
+    );
     this.#open.set(sessionId, nowMs);
     metrics.sessionsStarted.inc();
 
     const body = writeInformResponse(profile.style, envelope.namespace, envelope.id, agreed.useVersion);
-    const reply: HttpReply = { status: '200 OK', contentType: SOAP, body, setCookie: `${COOKIE_NAME}=${cookie}; Path=/` };
+    const reply: HttpReply = {
+      status: '200 OK',
+      contentType: SOAP,
+      body,
+      setCookie: `${COOKIE_NAME}=${cookie}; Path=/`,
+    };
     if (!profile.quirks.cookiePath) reply.setCookie = `${COOKIE_NAME}=${cookie}`;
 
     // An older session that never ended still has its record, and the record would outlive this one's right to the cookie (CWMP S11).
@@ -338,7 +361,10 @@ export class CwmpHandler {
     if (found === null) {
       if (message.type === 'empty') return NO_CONTENT;
       metrics.refused.inc('no-session');
-      return plain('400 Bad Request', 'There is no session for this message: a session begins with an Inform (TR-069 §3.7).');
+      return plain(
+        '400 Bad Request',
+        'There is no session for this message: a session begins with an Inform (TR-069 §3.7).',
+      );
     }
     const { claims, record } = found;
     // The quiet session's last POST: nothing stored, nothing waiting.
@@ -349,7 +375,12 @@ export class CwmpHandler {
     return this.#goOnWithRecord(exchange, identity, message, found);
   }
 
-  async #goOnWithRecord(exchange: HttpExchange, identity: Identity | null, message: CpeMessage, found: Found): Promise<HttpReply> {
+  async #goOnWithRecord(
+    exchange: HttpExchange,
+    identity: Identity | null,
+    message: CpeMessage,
+    found: Found,
+  ): Promise<HttpReply> {
     const { store, metrics, clock } = this.#o;
     const { cpeId, sessionId } = found.claims;
     const nowMs = clock.now();
@@ -372,11 +403,27 @@ export class CwmpHandler {
     };
     if (message.type === 'empty' && record.holdUntilSequence > 0) await this.#hold(record.holdUntilSequence);
     if (record.posts >= LIMITS.sessionPostsMax) {
-      return this.#end(found, exchange, identity, record, 'posts-max', plain('400 Bad Request', 'Too many POSTs in one session.'));
+      return this.#end(
+        found,
+        exchange,
+        identity,
+        record,
+        'posts-max',
+        plain('400 Bad Request', 'Too many POSTs in one session.'),
+      );
     }
 
     const namespace = found.session.phase === 'awaiting-inform' ? device.cpe.namespace : found.session.namespace;
-    const effects: Effects = { cpeId, profile, namespace, records: new Map(), ended: [], facts: [], actionId: record.actionId, envelope: null };
+    const effects: Effects = {
+      cpeId,
+      profile,
+      namespace,
+      records: new Map(),
+      ended: [],
+      facts: [],
+      actionId: record.actionId,
+      envelope: null,
+    };
     const next = (learned: Learned): InFlight | null => this.#next(learned, record, effects, context);
     const { session, reply } = step(record.session, message, cpeId, next);
 
@@ -395,11 +442,13 @@ export class CwmpHandler {
       return this.#end(found, exchange, identity, record, reply.why, plain('400 Bad Request', text));
     }
 
+    if (device.cpe.root === '') this.#learnRoot(cpeId, device, effects);
     const { written, stillWanted } = this.#store(effects, nowMs);
     if (session.phase === 'ended') {
       await written;
       if (effects.facts.length > 0) this.#o.nudge();
-      if (message.type !== 'empty' && message.type !== 'response' && message.type !== 'fault') return this.#render(reply, effects);
+      if (message.type !== 'empty' && message.type !== 'response' && message.type !== 'fault')
+        return this.#render(reply, effects);
       return this.#end(found, exchange, identity, record, 'done', NO_CONTENT);
     }
     const sent = reply.type === 'request';
@@ -487,13 +536,17 @@ export class CwmpHandler {
 
   /** Gives something the CPE told to all open work of it. */
   #tell(event: CpeEvent, context: TaskContext, effects: Effects): void {
-    const records = this.#o.store.workOf(effects.cpeId).map((record) => effects.records.get(record.work.actionId) ?? record);
+    const records = this.#o.store
+      .workOf(effects.cpeId)
+      .map((record) => effects.records.get(record.work.actionId) ?? record);
     for (const changed of applyEvents(records, [event], context)) effects.records.set(changed.work.actionId, changed);
   }
 
   #interruptInFlight(record: SessionRecord, context: TaskContext, effects: Effects): void {
     if (record.actionId === null || record.session.phase === 'awaiting-inform') return;
-    const current = this.#o.store.workOf(record.session.cpeId).find((candidate) => candidate.work.actionId === record.actionId);
+    const current = this.#o.store
+      .workOf(record.session.cpeId)
+      .find((candidate) => candidate.work.actionId === record.actionId);
     if (current?.inFlight) effects.records.set(current.work.actionId, interrupt(current, context));
   }
 
@@ -519,6 +572,17 @@ export class CwmpHandler {
 
   #append(facts: AnyFactBody[], nowMs: number): { last: number; durable: Promise<void> } {
     return this.#o.store.appendFacts(facts, nowMs);
+  }
+
+  /** An Inform without parameters told no root object (CWMP I8); what was read since does. The next Inform is described with it. */
+  #learnRoot(cpeId: CpeId, device: DeviceRecord, effects: Effects): void {
+    for (const { type, body } of effects.facts) {
+      const names = type === 'names' ? body.names : type === 'values' ? body.values : [];
+      const learnedRoot = rootOf(names[0]?.Name ?? '');
+      if (learnedRoot === '' || learnedRoot === device.learnedRoot) continue;
+      this.#o.store.putDevice(cpeId, { ...device, learnedRoot });
+      return;
+    }
   }
 
   async #hold(sequence: number): Promise<void> {
@@ -637,19 +701,22 @@ export class CwmpHandler {
     let connectionRequestUrl = '';
     for (const parameter of inform.ParameterList) {
       const name = parameter.Name;
-      if (root === '') {
-        if (name.startsWith('InternetGatewayDevice.')) root = 'InternetGatewayDevice.';
-        else if (name.startsWith('Device.')) root = 'Device.';
-      }
+      if (root === '') root = rootOf(name);
       if (name.endsWith('.SoftwareVersion')) softwareVersion = parameter.Value;
       else if (name.endsWith('.ConnectionRequestURL')) connectionRequestUrl = parameter.Value;
     }
     // What this Inform left out is still as the last one told.
-    if (root === '') root = known?.cpe.root ?? '';
+    if (root === '') root = known?.cpe.root || known?.learnedRoot || '';
     if (softwareVersion === '') softwareVersion = known?.softwareVersion ?? '';
     if (connectionRequestUrl === '') connectionRequestUrl = known?.connectionRequestUrl ?? '';
     const { Manufacturer, OUI, ProductClass } = inform.DeviceId;
-    const kind = { root, manufacturer: Manufacturer, oui: OUI.toUpperCase(), productClass: ProductClass, softwareVersion };
+    const kind = {
+      root,
+      manufacturer: Manufacturer,
+      oui: OUI.toUpperCase(),
+      productClass: ProductClass,
+      softwareVersion,
+    };
     return { root, softwareVersion, connectionRequestUrl, profile: this.#o.profiles.choose(kind) };
   }
 
@@ -726,6 +793,11 @@ const TRUE = Promise.resolve(true);
 const NO_WORK: readonly WorkRecord[] = [];
 const NO_CONTENT: HttpReply = { status: '204 No Content', body: '' };
 
+function rootOf(name: string): string {
+  if (name.startsWith('InternetGatewayDevice.')) return 'InternetGatewayDevice.';
+  return name.startsWith('Device.') ? 'Device.' : '';
+}
+
 function plain(status: string, text: string): HttpReply {
   return { status, body: `${text}\n`, contentType: PLAIN };
 }
@@ -748,7 +820,9 @@ function sessionTimeoutMs(askedSeconds: number | null): number {
 
 /** Under what a CPE without a cookie is found again: source address, and user name where there is one (CWMP H13). */
 function addressKey(exchange: HttpExchange, identity: Identity | null): string {
-  return identity === null || identity.username === null ? exchange.address : `${exchange.address}|${identity.username}`;
+  return identity === null || identity.username === null
+    ? exchange.address
+    : `${exchange.address}|${identity.username}`;
 }
 
 function sameFacts(a: CpeFacts, b: CpeFacts): boolean {

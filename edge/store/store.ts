@@ -46,6 +46,8 @@ export interface WorkRecord {
 /** What the edge knows of a device besides its parameters. */
 export interface DeviceRecord {
   cpe: CpeFacts;
+  /** Root object found by reading, while no Inform has told one; absent otherwise. */
+  learnedRoot?: string;
   softwareVersion: string;
   connectionRequestUrl: string;
   settings: DeviceSettings | null;

@@ -1,0 +1,3 @@
+// Entry of a pool thread: what piscina loads and calls.
+
+export { readTask as default } from './read-task.ts';
