@@ -98,11 +98,13 @@ export class HttpWaker implements Waker {
       return;
     }
     if (entry.phase === 'queued' || entry.phase === 'asking') return;
-    if (entry.phase === 'resting' && this.#parts.contactMark(cpeId) === entry.mark) return;
+    const cameSince = this.#parts.contactMark(cpeId) !== entry.mark;
+    if (entry.phase === 'resting' && !cameSince) return;
     entry.why = why;
     entry.owed = true;
     entry.tries = 0;
-    const gapMs = entry.askedAt + LIMITS.connectionRequestGapMs - this.#parts.clock.now();
+    // A CPE that came when it was last asked has shown that it takes them at this pace; somebody may be on the phone.
+    const gapMs = cameSince ? 0 : entry.askedAt + LIMITS.connectionRequestGapMs - this.#parts.clock.now();
     this.#later(cpeId, entry, 'retrying', Math.max(0, gapMs));
   }
 
@@ -126,7 +128,7 @@ export class HttpWaker implements Waker {
       if (entry.owed) this.#settle(cpeId, 'accepted', `${entry.why}: a session is open already`, 0);
       entry.owed = false;
       // Looked at again: work that arrived just as the session ended would otherwise wait for the next periodic Inform.
-      this.#later(cpeId, entry, 'retrying', LIMITS.connectionRequestGapMs);
+      this.#later(cpeId, entry, 'retrying', LIMITS.connectionRequestLookMs);
       return;
     }
     entry.phase = 'queued';

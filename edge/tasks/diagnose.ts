@@ -169,7 +169,10 @@ function read(
   const end = (outcome: 'done' | 'failed', why: string) => ({
     state: {
       phase: 'ended',
-      result: { ...emptyResult(outcome, why), data: { test, state: spelt, results, rows } },
+      result: {
+        ...emptyResult(outcome, why),
+        data: outcome === 'done' ? { test, state: spelt, results, rows } : { test, state: spelt },
+      },
     } as const,
     facts,
   });

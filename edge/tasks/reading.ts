@@ -91,8 +91,11 @@ function afterFault(reading: Reading, names: string[], fault: { FaultCode: numbe
     const later = reading.todo.flatMap((batch) => (batch.length > half ? chunk(batch, half) : [batch]));
     return { ...reading, batchMax: half, todo: [...chunk(names, half), ...later] };
   }
+  // One name that the CPE lists and does not know spoils its whole object for some (FIELD 21): what is below is asked for by name then.
+  if (isPartialPath(name) && !hasWildcard(name) && (faultCode === INVALID_NAME || asksForLess(faultCode))) {
+    return { ...reading, tooBig: [name] };
+  }
   if (faultCode === INVALID_NAME) return { ...reading, lost: lose(names, 'unknown') };
-  if (asksForLess(faultCode) && isPartialPath(name)) return { ...reading, tooBig: [name] };
   return { ...reading, lost: lose(names, 'refused') };
 }
 
