@@ -198,7 +198,10 @@ export function applyEvents(
   events: readonly CpeEvent[],
   context: TaskContext,
 ): WorkRecord[] {
-  const heard = events.map((event) => normalise(event, records));
+  // An event under a CommandKey of ours proves more than the plain one of the same Inform (`1 BOOT` before `M Reboot`), so it is heard first.
+  const heard = events
+    .map((event) => normalise(event, records))
+    .sort((one, other) => Number(hasKey(other)) - Number(hasKey(one)));
   const changed: WorkRecord[] = [];
   for (const record of records) {
     if (record.state === undefined) continue;
@@ -311,6 +314,10 @@ function normalise(event: CpeEvent, records: readonly WorkRecord[]): CpeEvent {
   const transfers = records.filter(({ work, state }) => isTransfer(work) && state !== undefined && !isEnded(state));
   if (transfers.length !== 1) return event;
   return { ...event, args: { ...event.args, CommandKey: transfers[0]!.work.commandKey } };
+}
+
+function hasKey(event: CpeEvent): boolean {
+  return event.type === 'event' && event.event.CommandKey !== '';
 }
 
 function isRestart(work: Work): boolean {

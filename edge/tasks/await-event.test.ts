@@ -84,6 +84,8 @@ test.each(['request-lost', 'answer-lost'] as const)('reboot: %s is awaited and n
   const keyed = interrupted().session(informEvent('M Reboot', 'ours'));
   expect(keyed.result.outcome).toBe('done');
   expect(keyed.cpe.received).toHaveLength(arrived);
+  // The usual Inform after a Reboot carries both, the plain event first.
+  expect(interrupted().session(informEvent('1 BOOT'), informEvent('M Reboot', 'ours')).result.outcome).toBe('done');
   // A plain boot may be the one whose session failed: accepted, but no proof.
   expect(interrupted().session(informEvent('1 BOOT')).result.outcome).toBe('applied');
   const silent = interrupted().wait(LIMITS.restartWaitMs);
