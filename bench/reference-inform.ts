@@ -14,29 +14,41 @@ const INFORM_VALUES: [string, string, string][] = [
   ['Device.RootDataModelVersion', '2.17', 'string'],
   ['Device.DeviceInfo.HardwareVersion', 'TN-440 rev C', 'string'],
   ['Device.DeviceInfo.SoftwareVersion', '4.0.17-build.2291', 'string'],
-  ['Device.DeviceInfo.ProvisioningCode', 'retail.home', 'string'],
-  ['Device.DeviceInfo.UpTime', '1209600', 'unsignedInt'],
-  ['Device.ManagementServer.ParameterKey', '9f2c41d07a', 'string'],
-  ['Device.ManagementServer.ConnectionRequestURL', 'http://198.51.100.23:7547/4f1d0c2a9be84f6c', 'string'],
+  ['Device.DeviceInfo.ProvisioningCode', 'retail.home.fibre.north', 'string'],
+  ['Device.WiFi.AccessPoint.1.AssociatedDeviceNumberOfEntries', '7', 'unsignedInt'],
+  ['Device.ManagementServer.ParameterKey', '9f2c41d07a6b4e3c8d5f', 'string'],
+  [
+    'Device.ManagementServer.ConnectionRequestURL',
+    'http://198.51.100.23:7547/4f1d0c2a9be84f6cb7a05d1e93c8a264',
+    'string',
+  ],
   ['Device.ManagementServer.AliasBasedAddressing', '0', 'boolean'],
   ['Device.IP.Interface.1.IPv4Address.1.IPAddress', '198.51.100.23', 'string'],
   ['Device.IP.Interface.1.IPv6Address.1.IPAddress', '2001:db8:40:17::1', 'string'],
-  ['Device.WiFi.SSID.1.SSID', 'Harbour 17', 'string'],
-  ['Device.WiFi.SSID.2.SSID', 'Harbour 17 5G', 'string'],
+  ['Device.DeviceInfo.X_0A1B2C_OpticalModule.SerialNumber', '5441524E00000171', 'string'],
+  [
+    'Device.DeviceInfo.SupportedDataModel.1.Features',
+    'Baseline:3,UserInterface:1,Time:1,IPPing:1,TraceRoute:1,Download:1,Upload:1,EthernetLink:1,VLANTermination:1,' +
+      'IPInterface:2,DHCPv4Server:1,DHCPv6Server:1,NAT:2,WiFiRadio:1,WiFiSSID:1,WiFiAccessPoint:2,Optical:1,QoS:2',
+    'string',
+  ],
 ];
 
 function envelope(id: string, body: string): Buffer {
-  const header = `<soap-env:Header>\n<cwmp:ID soap-env:mustUnderstand="1">${id}</cwmp:ID>\n</soap-env:Header>\n`;
-  return Buffer.from(`${OPENING}${header}<soap-env:Body>\n${body}</soap-env:Body>\n</soap-env:Envelope>\n`);
+  const header = ` <soap-env:Header>\n  <cwmp:ID soap-env:mustUnderstand="1">${id}</cwmp:ID>\n </soap-env:Header>\n`;
+  return Buffer.from(`${OPENING}${header} <soap-env:Body>\n${body} </soap-env:Body>\n</soap-env:Envelope>\n`);
 }
 
 function valueList(values: [string, string, string][]): string {
   const entries = values.map(
     ([name, value, type]) =>
-      `<ParameterValueStruct>\n<Name>${name}</Name>\n<Value xsi:type="xsd:${type}">${value}</Value>\n</ParameterValueStruct>\n`,
+      '     <ParameterValueStruct>\n' +
+      `      <Name>${name}</Name>\n` +
+      `      <Value xsi:type="xsd:${type}">${value}</Value>\n` +
+      '     </ParameterValueStruct>\n',
   );
   const { length } = values;
-  return `<ParameterList soap-enc:arrayType="cwmp:ParameterValueStruct[${length}]">\n${entries.join('')}</ParameterList>\n`;
+  return `    <ParameterList soap-enc:arrayType="cwmp:ParameterValueStruct[${length}]">\n${entries.join('')}    </ParameterList>\n`;
 }
 
 export interface InformOptions {
@@ -50,12 +62,12 @@ export function referenceInform(options: InformOptions = {}): Buffer {
   const { SerialNumber = 'TN440000171', EventCode = '2 PERIODIC', id = '1' } = options;
   return envelope(
     id,
-    '<cwmp:Inform>\n<DeviceId>\n<Manufacturer>Tarn Networks</Manufacturer>\n<OUI>0A1B2C</OUI>\n' +
-      `<ProductClass>TN-440</ProductClass>\n<SerialNumber>${SerialNumber}</SerialNumber>\n</DeviceId>\n` +
-      '<Event soap-enc:arrayType="cwmp:EventStruct[1]">\n<EventStruct>\n' +
-      `<EventCode>${EventCode}</EventCode>\n<CommandKey></CommandKey>\n</EventStruct>\n</Event>\n` +
-      '<MaxEnvelopes>1</MaxEnvelopes>\n<CurrentTime>2025-03-04T05:06:07+01:00</CurrentTime>\n<RetryCount>0</RetryCount>\n' +
-      `${valueList(INFORM_VALUES)}</cwmp:Inform>\n`,
+    '   <cwmp:Inform>\n    <DeviceId>\n     <Manufacturer>Tarn Networks</Manufacturer>\n     <OUI>0A1B2C</OUI>\n' +
+      `     <ProductClass>TN-440</ProductClass>\n     <SerialNumber>${SerialNumber}</SerialNumber>\n    </DeviceId>\n` +
+      '    <Event soap-enc:arrayType="cwmp:EventStruct[1]">\n     <EventStruct>\n' +
+      `      <EventCode>${EventCode}</EventCode>\n      <CommandKey></CommandKey>\n     </EventStruct>\n    </Event>\n` +
+      '    <MaxEnvelopes>1</MaxEnvelopes>\n    <CurrentTime>2025-03-04T05:06:07+01:00</CurrentTime>\n' +
+      `    <RetryCount>0</RetryCount>\n${valueList(INFORM_VALUES)}   </cwmp:Inform>\n`,
   );
 }
 

@@ -136,17 +136,20 @@ const TYPES = new Map(
   ]),
 );
 
+/** A type of XML Schema as `xsd:<local name>`, whatever its prefix; null for others. */
+export function standardType(raw: string): string | null {
+  return TYPES.get(raw) ?? TYPES.get(raw.slice(raw.indexOf(':') + 1)) ?? null;
+}
+
 /** xsi:type as `xsd:<local name>`, whatever prefix the CPE bound; null (no attribute) becomes xsd:string (FIELD 9, 10). */
 export function typeOf(raw: string | null, tolerances: ToleranceSet): string {
   if (raw === null) {
     tolerances.add('missing-type');
     return 'xsd:string';
   }
-  const usual = TYPES.get(raw);
-  if (usual !== undefined) return usual;
+  const type = standardType(raw);
+  if (type !== null) return type;
   const local = raw.slice(raw.indexOf(':') + 1);
-  const type = TYPES.get(local);
-  if (type !== undefined) return type;
   tolerances.add('odd-type');
   const kept = local.replace(/[\x00-\x20]+/g, ' ').trim();
   return kept === '' || kept.length > LIMITS.typeNameCharsMax ? 'xsd:string' : `xsd:${kept}`;
@@ -171,6 +174,21 @@ export function parameterOf(
   }
   const Type = typeOf(rawType, tolerances);
   return { Name, Value: textOfValue(rawValue, Type, tolerances), Type };
+}
+
+/**
+ * The same for an entry whose texts need no rule, which are nearly all.
+ * @param type that standardType gave.
+ */
+export function plainParameterOf(
+  Name: string,
+  Value: string,
+  Type: string,
+  tolerances: ToleranceSet,
+): ParameterValue | null {
+  if (Name.length > LIMITS.parameterNameCharsMax) return parameterOf(Name, Value, Type, tolerances);
+  if (Type !== 'xsd:string' && !fits(Value, Type)) tolerances.add('bad-value');
+  return { Name, Value, Type };
 }
 
 /** One entry of a GetParameterNamesResponse; null when it has no usable name. Without Writable it is read-only (FIELD 13). */

@@ -9,6 +9,7 @@ import { decode } from './decode.ts';
 import { Entries } from './entries.ts';
 import { infoOf } from './lenient.ts';
 import type { Args, EnvelopeInfo, EventStruct, ParameterInfo, ReadResult } from './message.ts';
+import { Namespaces } from './namespaces.ts';
 import {
   eventOf,
   type FaultParts,
@@ -20,23 +21,19 @@ import {
   sessionTimeoutOf,
   versionsOf,
 } from './parts.ts';
+import { Prologues } from './prologues.ts';
 import { refused } from './refusals.ts';
 import { acsMethod, cpeMethod } from './rpc-table.ts';
 import { OPEN, Scanner } from './scanner.ts';
 import { readFields, readFree, readParameterValues } from './table-reader.ts';
 import { parseBoolean } from './values.ts';
 
-const SOAP_1_1 = 'http://schemas.xmlsoap.org/soap/envelope/';
-const CWMP = 'urn:dslforum-org:cwmp-1-';
-/** The namespaces by their last digit, so that no message carries a slice of its document for it (CWMP V1, V4). */
-const NAMESPACES = Array.from({ length: 10 }, (_, digit) => CWMP + digit);
-
-/** The one scanner of this thread: reading never waits for anything, so two documents cannot meet in it. */
+/** The one scanner of this thread, and what goes with it: reading never waits, so two documents cannot meet in them. */
 const scanner = new Scanner();
 
-/** Namespace declarations of Envelope, Body and method, innermost last: prefix start and end, value start and end of each. */
-const declared = new Int32Array(3 * 4 * LIMITS.xmlAttributesMax);
-let declaredCount = 0;
+const namespaces = new Namespaces();
+const prologues = new Prologues();
+const infoEntries = new Entries('Name', 'Writable');
 
 /** What the header said; null is what it did not say. */
 interface HeaderParts {
@@ -71,9 +68,8 @@ export function readMessage(bytes: Uint8Array, contentType: string | null): Read
 function readDocument(s: Scanner, doc: string, codes: Uint8Array): ReadResult {
   const start = startOf(s, doc);
   if (start < 0) return { type: 'ok', message: { type: 'empty' }, tolerances: s.tolerances.list() };
-  if (!doc.includes('<', start)) return refused('not-soap');
   s.start(doc, codes, start);
-  declaredCount = 0;
+  namespaces.clear();
   const header: HeaderParts = {
     id: null,
     holdRequests: false,
@@ -84,16 +80,14 @@ function readDocument(s: Scanner, doc: string, codes: Uint8Array): ReadResult {
   let namespace: string | null = null;
   let content: Content | null = null;
   let bodies = 0;
-  if (s.root() === OPEN) {
-    if (!s.is('Envelope')) return refused('not-soap');
-    readEnvelopeTag(s);
+  if (openEnvelope(s)) {
     while (s.next() === OPEN) {
       if (s.is('Header')) readHeader(s, header);
       else if (s.is('Body')) {
         if (++bodies > 1) s.refuse('several-bodies');
-        keepDeclarations(s);
+        namespaces.declare(s);
         if (s.next() === OPEN) {
-          namespace = namespaceOf(s);
+          namespace = namespaces.ofMethod(s);
           content = readContent(s);
           if (s.next() === OPEN) s.refuse('several-bodies');
         }
@@ -111,6 +105,19 @@ function readDocument(s: Scanner, doc: string, codes: Uint8Array): ReadResult {
   return messageOf(s, namespace, header, content);
 }
 
+/** Reads up to the end of the Envelope tag; false when there is none, with the reason in the scanner. */
+function openEnvelope(s: Scanner): boolean {
+  if (prologues.recall(s, namespaces)) return true;
+  if (s.root() !== OPEN) return false;
+  if (!s.is('Envelope')) {
+    s.refuse('not-soap');
+    return false;
+  }
+  namespaces.enterEnvelope(s);
+  if (s.tolerances.isEmpty()) prologues.keep(s, namespaces);
+  return true;
+}
+
 /** Where the document starts behind white space; −1 for a blank one (FIELD 6, CWMP H4). */
 function startOf(s: Scanner, doc: string): number {
   const { length } = doc;
@@ -120,77 +127,6 @@ function startOf(s: Scanner, doc: string): number {
   // Not XML 1.0, and real (CWMP E16).
   if (at > 0 && doc.startsWith('<?xml', at)) s.tolerances.add('space-before-declaration');
   return at;
-}
-
-// ── Namespaces ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-function keepDeclarations(s: Scanner): void {
-  if (s.attributeCount > 0) declaredCount += s.declarations(declared, declaredCount);
-}
-
-/** Index into `declared` of what the prefix of the last opened tag is bound to; −1 when to nothing. */
-function bindingOf(s: Scanner): number {
-  const { doc, rawStart } = s;
-  const length = s.localStart === rawStart ? 0 : s.localStart - rawStart - 1;
-  for (let i = declaredCount - 4; i >= 0; i -= 4) {
-    const start = declared[i]!;
-    if (declared[i + 1]! - start !== length) continue;
-    let same = 0;
-    while (same < length && doc.charCodeAt(start + same) === doc.charCodeAt(rawStart + same)) same++;
-    if (same === length) return i;
-  }
-  return -1;
-}
-
-/** The cwmp namespace that declaration `i` names, or null. */
-function cwmpAt(s: Scanner, i: number): string | null {
-  const start = declared[i + 2]!;
-  if (declared[i + 3]! - start !== CWMP.length + 1 || !s.doc.startsWith(CWMP, start)) return null;
-  return NAMESPACES[s.doc.charCodeAt(start + CWMP.length) - 48] ?? null;
-}
-
-function readEnvelopeTag(s: Scanner): void {
-  keepDeclarations(s);
-  const binding = bindingOf(s);
-  if (binding < 0) {
-    s.tolerances.add(s.localStart === s.rawStart ? 'envelope-namespace' : 'undeclared-prefix');
-    return;
-  }
-  const start = declared[binding + 2]!;
-  if (declared[binding + 3]! - start === SOAP_1_1.length && s.doc.startsWith(SOAP_1_1, start)) return;
-  const uri = s.doc.slice(start, declared[binding + 3]);
-  if (/^http:\/\/www\.w3\.org\/200\d\/\d\d\/soap-envelope/.test(uri)) s.refuse('soap-version');
-  else s.tolerances.add('envelope-namespace');
-}
-
-/**
- * The cwmp namespace of the message, from the method element just opened (FIELD 2): what its prefix is bound to on the method, the Body
- * or the Envelope, else the nearest cwmp namespace declared on one of them. A fault needs none.
- */
-function namespaceOf(s: Scanner): string | null {
-  const isFault = s.is('Fault');
-  const before = declaredCount;
-  keepDeclarations(s);
-  const binding = bindingOf(s);
-  if (binding < 0 && s.localStart !== s.rawStart) s.tolerances.add('undeclared-prefix');
-  let namespace = binding < 0 || isFault ? null : cwmpAt(s, binding);
-  if (namespace === null) {
-    // Innermost first: the method's own declarations are behind those of the Body, and they behind the Envelope's.
-    for (let i = declaredCount - 4; i >= 0 && namespace === null; i -= 4) namespace = cwmpAt(s, i);
-    if (namespace !== null && !isFault) s.tolerances.add('method-namespace');
-  }
-  declaredCount = before;
-  if (namespace === null) {
-    if (!isFault) {
-      s.refuse('not-cwmp');
-      return null;
-    }
-    s.tolerances.add('no-cwmp-namespace');
-    return '';
-  }
-  // Only 1-0, 1-1 and 1-2 are in schemas (CWMP V1).
-  if (namespace > NAMESPACES[2]!) s.tolerances.add('namespace-version');
-  return namespace;
 }
 
 // ── Header ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -321,9 +257,9 @@ function readOnlyList<Entry>(s: Scanner, read: (s: Scanner, out: Entry[]) => voi
 }
 
 function readParameterInfos(s: Scanner, out: ParameterInfo[]): void {
-  const entries = new Entries(s, 'Name', 'Writable');
-  while (entries.next()) {
-    const info = infoOf(entries.first, entries.second, s.tolerances);
+  infoEntries.begin(s);
+  while (infoEntries.next(s)) {
+    const info = infoOf(infoEntries.first, infoEntries.second, s.tolerances);
     if (info !== null) out.push(info);
     if (out.length > LIMITS.listEntriesMax) s.refuse('too-many');
   }

@@ -3,11 +3,14 @@
 
 import { LIMITS } from '../base/limits.ts';
 import { Entries } from './entries.ts';
-import { booleanOf, numberOf, parameterOf, timeOf, trimmed } from './lenient.ts';
+import { booleanOf, numberOf, parameterOf, plainParameterOf, timeOf, trimmed } from './lenient.ts';
 import type { Args, ParameterValue } from './message.ts';
 import type { FieldType } from './rpc-table.ts';
 import { OPEN, type Scanner } from './scanner.ts';
 import { UNKNOWN_TIME } from './values.ts';
+
+/** Lists of values do not stand inside each other, so one reader serves them all. */
+const valueEntries = new Entries('Name', 'Value');
 
 type Fields = Record<string, FieldType>;
 type Struct = FieldType & { kind: 'struct' };
@@ -100,9 +103,13 @@ function isStruct(s: Scanner): boolean {
 /** Entries of a ParameterList, whatever they are called; the arrayType's count is not read (CWMP E3). */
 export function readParameterValues(s: Scanner, out: ParameterValue[]): void {
   const { tolerances } = s;
-  const entries = new Entries(s, 'Name', 'Value');
-  while (entries.next()) {
-    const parameter = parameterOf(entries.first, entries.second, entries.type, tolerances);
+  const entries = valueEntries;
+  entries.begin(s);
+  while (entries.next(s)) {
+    const { first, second, type } = entries;
+    const parameter = entries.isPlain
+      ? plainParameterOf(first!, second!, type!, tolerances)
+      : parameterOf(first, second, type, tolerances);
     if (parameter !== null) out.push(parameter);
     if (out.length > LIMITS.listEntriesMax) s.refuse('too-many');
   }

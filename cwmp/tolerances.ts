@@ -80,6 +80,10 @@ export class ToleranceSet {
     return this.#names.length === 0 ? NONE : this.#names.slice().sort();
   }
 
+  isEmpty(): boolean {
+    return this.#names.length === 0;
+  }
+
   clear(): void {
     if (this.#names.length > 0) this.#names = [];
   }
