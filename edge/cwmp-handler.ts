@@ -159,13 +159,19 @@ export class CwmpHandler {
   }
 
   #read(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
-    if (body.length > LIMITS.inlineReadBytesMax) return this.#readInPool(exchange, identity, body);
-    const done = read(body, exchange.contentType);
-    this.#o.metrics.parsePath.inc(done.parsePath);
-    return this.#take(exchange, identity, done);
+    if (body.length <= LIMITS.inlineSecondReadBytesMax) {
+      const done = read(body, exchange.contentType);
+      this.#o.metrics.parsePath.inc(done.parsePath);
+      return this.#take(exchange, identity, done);
+    }
+    const result = readMessage(body, exchange.contentType);
+    const declined = result.type === 'refused' && result.reason === 'not-well-formed';
+    if (declined) return this.#readInPool(exchange, identity, body);
+    this.#o.metrics.parsePath.inc('fast');
+    return this.#take(exchange, identity, { result, parsePath: 'fast' });
   }
 
-  /** A big document is read by the pool, so that the thread's other CPEs do not wait for it. */
+  /** A big document that needs the second reader is read by the pool: the thread's other CPEs would wait for it. */
   async #readInPool(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): Promise<HttpReply> {
     const { metrics, pool } = this.#o;
     const done = await pool.read(new Uint8Array(body), exchange.contentType);

@@ -1,5 +1,5 @@
 // The pool for CPU work that would keep a session thread's other CPEs waiting; the one door to piscina. A session thread opens its own; no
-// thread exists until the first big document comes, and it goes again when none has come for a while.
+// thread exists until the first big document that needs the second reader comes, and it goes again when none has come for a while.
 
 import { Piscina } from 'piscina';
 import { entryUrl } from '../base/entries.ts';
