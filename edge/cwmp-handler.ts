@@ -17,6 +17,7 @@ import type { CpeMessage, EnvelopeInfo, Inform, ParameterValue } from '../cwmp/m
 import { type Read, read } from '../cwmp/read.ts';
 import { ACS_METHODS } from '../cwmp/rpc-table.ts';
 import { type InFlight, type Learned, type Reply, type Session, step } from '../cwmp/session.ts';
+import { readMessage } from '../cwmp/soap-reader.ts';
 import { writeFault, writeInformResponse, writeRequest, writeResponse } from '../cwmp/soap-writer.ts';
 import { negotiate, versionNamed } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';

@@ -34,6 +34,7 @@ export interface Edge {
 
 /** How long a thread may take to say its metrics before they are left out of a scrape. */
 const METRICS_WAIT_MS = 2_000;
+const BROKEN_CHECK_MS = 1_000;
 
 /**
  * Starts the edge on `config.dataDir`/edge.
@@ -69,6 +70,14 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
   }
   await Promise.all(threads.map((thread) => thread.listening));
   relay.start();
+  // A store that failed a write acknowledges nothing any more and may have a damaged heap (edge/store/environment.ts): start anew.
+  const watch = setInterval(() => {
+    if (store.refusing() !== 'broken') return;
+    log.fatal('the edge store could not be written; this process ends so that its supervisor starts it anew');
+    log.flush();
+    process.exit(70);
+  }, BROKEN_CHECK_MS);
+  watch.unref();
   log.info({ port, threads: threadCount, edgeId: config.edgeId }, 'edge ready');
 
   return {
@@ -81,6 +90,7 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
     },
     health: () => [...threads.flatMap((thread) => thread.problems()), ...relay.problems()],
     async close() {
+      clearInterval(watch);
       await Promise.all(threads.map((thread) => thread.drain(config.drainSeconds * 1_000)));
       waker.close();
       await relay.close();
@@ -118,7 +128,8 @@ class SessionThread {
             this.#waiting.delete(message.id);
             break;
           case 'drained':
-            if (message.openSessions > 0) log.warn({ open: message.openSessions }, 'drained with sessions open; they resume by cookie');
+            if (message.openSessions > 0)
+              log.warn({ open: message.openSessions }, 'drained with sessions open; they resume by cookie');
             this.#drained?.();
             break;
         }
