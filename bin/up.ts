@@ -26,23 +26,9 @@ export async function up(config: Config, version: string): Promise<void> {
   const endAll = async (): Promise<void> => {
     for (let end = started.pop(); end !== undefined; end = started.pop()) await end();
   };
-  let lines: string[];
-  try {
-    lines = await startAll(config, version, log, started);
-  } catch (error) {
-    await endAll();
-    throw error;
-  }
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(
-    `starling ${version} is ready after ${seconds} s\n${lines.map((line) => `  ${line}\n`).join('')}`,
-  );
-
+  let ready = false;
   let ending = false;
-  const end = async (signal: string): Promise<void> => {
-    if (ending) return;
-    ending = true;
-    log.info({ signal }, 'draining');
+  const end = async (): Promise<void> => {
     try {
       await endAll();
       log.info('ended');
@@ -54,8 +40,29 @@ export async function up(config: Config, version: string): Promise<void> {
       process.exit(70);
     }
   };
-  process.on('SIGTERM', () => void end('SIGTERM'));
-  process.on('SIGINT', () => void end('SIGINT'));
+  const onSignal = (signal: string): void => {
+    if (ending) return;
+    ending = true;
+    log.info({ signal }, ready ? 'draining' : 'ends as soon as what is being started can be ended');
+    if (ready) void end();
+  };
+  // From the first moment on: a process that went while it starts would leave its PostgreSQL behind.
+  process.on('SIGTERM', () => onSignal('SIGTERM'));
+  process.on('SIGINT', () => onSignal('SIGINT'));
+
+  let lines: string[];
+  try {
+    lines = await startAll(config, version, log, started);
+  } catch (error) {
+    await endAll();
+    throw error;
+  }
+  ready = true;
+  if (ending) return end();
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  process.stdout.write(
+    `starling ${version} is ready after ${seconds} s\n${lines.map((line) => `  ${line}\n`).join('')}`,
+  );
 }
 
 /** Starts the parts, each with its end pushed on `started`. Returns what to tell the person who started it. */
