@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { startStarling, type TestStarling } from '../starling.test-helper.ts';
 import { clusterPid } from './books.ts';
-import { HandCpe, methodOf, valueStructs } from './hand-cpe.ts';
+import { askedIn, HandCpe, methodOf, valueStructs } from './hand-cpe.ts';
 
 const NAME = 'InternetGatewayDevice.DeviceInfo.UpTime';
 const GOT = `<ParameterList>${valueStructs({ [NAME]: '42' })}</ParameterList>`;
@@ -69,8 +69,7 @@ test('SIGTERM: nobody new is let in, the open session finishes, what was seen is
   await introduce(open);
   await introduce(quiet);
   const { body: action } = await starling.api('POST', `/devices/${open.id}/actions`, { kind: 'get', names: [NAME] });
-  await open.inform(starling.cwmpUrl, ['2 PERIODIC']);
-  const asked = await open.empty(starling.cwmpUrl);
+  const asked = await askedIn(open, starling.cwmpUrl, ['2 PERIODIC']);
   expect(methodOf(asked)).toBe('GetParameterValues');
   // A quiet session is told in a batch a second later; the end comes before.
   await quiet.inform(starling.cwmpUrl, ['2 PERIODIC']);
@@ -98,8 +97,8 @@ test('SIGTERM twice, with a session that does not finish: the end comes when the
   const hanging = cpeOn('HANGING');
   await introduce(hanging);
   const { body: action } = await starling.api('POST', `/devices/${hanging.id}/actions`, { kind: 'get', names: [NAME] });
-  await hanging.inform(starling.cwmpUrl, ['M Reboot|told-before-the-end']);
-  const asked = await hanging.empty(starling.cwmpUrl);
+  const asked = await askedIn(hanging, starling.cwmpUrl, ['2 PERIODIC']);
+  expect((await hanging.transferComplete(starling.cwmpUrl, 'told-before-the-end')).status).toBe(200);
   expect(methodOf(asked)).toBe('GetParameterValues');
 
   const startedAt = performance.now();

@@ -5,6 +5,9 @@ import { type Agent, request } from 'node:http';
 import { type CpeId, cpeIdOf } from '../../base/ids.ts';
 import { type AcsMessage, readAcsMessage } from '../../bench/fleet/acs-message.ts';
 
+/** Sessions of a few milliseconds in which a hand-over between two processes' parts must have come. */
+const SESSIONS_MAX = 500;
+
 export interface Answer {
   status: number;
   message: AcsMessage;
@@ -95,6 +98,16 @@ export class HandCpe {
       post.on('error', reject);
       post.end(body);
     });
+  }
+}
+
+/** Sessions until the ACS asks for something: an action that was just made is on its way to the edge. Returns that request. */
+export async function askedIn(cpe: HandCpe, url: string, events: readonly string[]): Promise<Answer> {
+  for (let tries = 0; ; tries++) {
+    const { status } = await cpe.inform(url, events);
+    const answer = await cpe.empty(url);
+    if (answer.message.type === 'request') return answer;
+    if (tries >= SESSIONS_MAX) throw new Error(`${cpe.id} is asked for nothing: ${status}, then ${answer.status}`);
   }
 }
 

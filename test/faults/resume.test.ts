@@ -10,7 +10,7 @@ import { openEdgeStore } from '../../edge/store/lmdb-store.ts';
 import { Stamps } from '../../edge/store/stamps.ts';
 import { startTestEdge, type TestEdge } from '../edge.test-helper.ts';
 import { startStarling, type TestStarling } from '../starling.test-helper.ts';
-import { HandCpe, methodOf, valueStructs } from './hand-cpe.ts';
+import { askedIn, HandCpe, methodOf, valueStructs } from './hand-cpe.ts';
 
 const NAME = 'InternetGatewayDevice.DeviceInfo.UpTime';
 const got = (value: string): string => `<ParameterList>${valueStructs({ [NAME]: value })}</ParameterList>`;
@@ -215,8 +215,7 @@ test('kill -9 in mid-session: every session goes on under its cookie, and only w
     const unanswered = await make(silent, { kind: 'reboot' });
     const requests = new Map<HandCpe, Awaited<ReturnType<HandCpe['empty']>>>();
     for (const cpe of [reading, restarting, silent]) {
-      await cpe.inform(url, ['2 PERIODIC']);
-      requests.set(cpe, await cpe.empty(url));
+      requests.set(cpe, await askedIn(cpe, url, ['2 PERIODIC']));
     }
     expect([...requests.values()].map(methodOf)).toEqual(['GetParameterValues', 'Reboot', 'Reboot']);
     await telling.inform(url, ['2 PERIODIC']);
