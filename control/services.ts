@@ -72,7 +72,7 @@ export interface ParameterView {
   name: string;
   /** Canonical name of the profile that means this path, null when none does. */
   canonical: string | null;
-  /** null: never read, or not kept. '••••' for secrets. */
+  /** null: never read, or not kept. '••••' for secrets, '' for a secret that the device does not show (FIELD 27). */
   value: string | null;
   type: string;
   writable: boolean | null;

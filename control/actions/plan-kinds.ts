@@ -366,7 +366,7 @@ const rpc: Drafter<'rpc'> = (context, { method, arguments: given }) => {
   }
   const effect = row?.effect ?? 'disrupts';
   const risk = { reads: 'none', writes: 'medium', disrupts: 'high' } as const;
-  const impact = row ? `${row.text} (${row.clause})` : 'Not known: a method of the vendor.';
+  const impact = row ? `${row.text.replace(/\.$/, '')} (${row.clause}).` : 'Not known: a method of the vendor.';
   return {
     args: { method, arguments: args },
     rpcs: [{ method, args }],

@@ -3,6 +3,8 @@
 
 import type { Outcome } from '../../bus/messages.ts';
 import type { CpeFault, FaultStruct } from '../../cwmp/message.ts';
+import type { Profile } from '../../profiles/profile.ts';
+import { canonicalOf } from '../../profiles/resolve.ts';
 import { emptyResult, type TaskResult } from './task.ts';
 
 /** Codes with which a CPE says that it does not have the thing at all. */
@@ -41,4 +43,14 @@ export function faultResult(doing: string, fault: CpeFault): TaskResult {
     ...emptyResult(outcome, `The CPE ${verb} ${doing}: ${sayFault(fault)}.`),
     fault: { FaultCode, FaultString },
   };
+}
+
+/**
+ * What to do when the CPE does not know `path`: while its tree is not known, a canonical name stands for the first place it may be at. ''
+ * when there is no other place.
+ */
+export function elsewhere(path: string, profile: Profile): string {
+  const canonical = canonicalOf(profile, path);
+  if (canonical === null || profile.names[canonical]!.paths.length < 2) return '';
+  return `; ${canonical} may be another parameter here: refresh the device, then ask again`;
 }

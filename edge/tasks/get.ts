@@ -3,6 +3,7 @@
 
 import type { ParameterValue } from '../../cwmp/message.ts';
 import { hasWildcard, isPartialPath, matchesPath } from '../../cwmp/paths.ts';
+import { elsewhere } from './fault-outcome.ts';
 import { afterBreak, beginReading, type LostName, type Reading, readAnswer, readRequest } from './reading.ts';
 import { emptyResult, type Task, type TaskContext, type TaskResult } from './task.ts';
 import { namesArg } from './work-args.ts';
@@ -53,7 +54,8 @@ function result(names: string[], lost: LostName[], found: ParameterValue[], cont
     ...lost.map(({ name, status, faultCode, text }) => ({ name, status, faultCode, text })),
   ];
   const [first] = lost;
-  const missing = `${first!.name}: ${first!.text}${lost.length > 1 ? `, and ${lost.length - 1} more` : ''}`;
+  const hint = first!.status === 'unknown' ? elsewhere(first!.name, context.profile) : '';
+  const missing = `${first!.name}: ${first!.text}${hint}${lost.length > 1 ? `, and ${lost.length - 1} more` : ''}`;
   if (after.length > 0) {
     return { ...emptyResult('partial', `Read ${after.length} values, but not all: ${missing}.`), after, items };
   }

@@ -14,6 +14,7 @@
 
 import type { CpeFault, ParameterValue } from '../../cwmp/message.ts';
 import { numberOf } from './answers.ts';
+import { elsewhere } from './fault-outcome.ts';
 import { judge } from './judging.ts';
 import { beginReading, chunk, type Reading, readAnswer, readRequest } from './reading.ts';
 import { type Answer, emptyResult, type Task, type TaskContext, type TaskFact, type TaskResult } from './task.ts';
@@ -152,7 +153,7 @@ function cannotWrite(differing: readonly Wanted[], reading: Reading, context: Ta
         name,
         status: 'unknown',
         faultCode: lost.faultCode,
-        text: `this CPE has no such parameter, ${lost.text}`,
+        text: `this CPE has no such parameter, ${lost.text}${elsewhere(name, context.profile)}`,
       });
     } else if (context.known(name)?.writable === false && !context.profile.quirks.ignoreWritable) {
       // FIELD 24: a CPE that claims so wrongly needs the quirk in its profile.
