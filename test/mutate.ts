@@ -1,16 +1,5 @@
 // Changes messages the way bad memory, bad stacks and bad people do: cuts, swaps, doubled pieces, noise in bytes, tags and attributes.
-// Deterministic for its random source, so that a finding can be made again from its seed.
-
-/** A random source with a seed (mulberry32): numbers in [0, 1). */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+// Deterministic for its random source (random.ts), so that a finding can be made again from its seed.
 
 const PIECES = [
   '<',

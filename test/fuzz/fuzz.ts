@@ -9,7 +9,8 @@ import { parseArgs } from 'node:util';
 import { readMessage as readFast } from '../../cwmp/soap-reader.ts';
 import { readMessage as readSecond } from '../../cwmp/xmldom-reader.ts';
 import { ownCorpus, REPOSITORY, sharedCorpus } from '../corpus.ts';
-import { mutate, randomOf } from '../mutate.ts';
+import { mutate } from '../mutate.ts';
+import { randomFrom, seedOfRun } from '../random.ts';
 import { disagreement } from '../readers.ts';
 
 /** Documents above this are left out: they take the time of a hundred small ones and hold nothing else. */
@@ -36,7 +37,7 @@ export function fuzz(
   const documents = [...ownCorpus(), ...(sharedCorpus() ?? [])].filter(
     ({ bytes }) => bytes.length < DOCUMENT_BYTES_MAX,
   );
-  const random = randomOf(options.seed);
+  const random = randomFrom(options.seed);
   const report: FuzzReport = { runs: 0, accepted: 0, seed: options.seed, findings: [] };
   const stopAt = performance.now() + options.seconds * 1_000;
   const runsMax = options.runsMax ?? Number.POSITIVE_INFINITY;
@@ -71,7 +72,7 @@ function examine(input: Buffer, contentType: string | null, report: FuzzReport):
 function main(): void {
   const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
   const seconds = Number(values.seconds ?? 60);
-  const seed = Number(values.seed ?? Date.now() % 1_000_000_007);
+  const seed = values.seed === undefined ? seedOfRun() : Number(values.seed);
   if (!Number.isFinite(seconds) || !Number.isFinite(seed)) {
     console.error('usage: npm run fuzz -- [--seconds NUMBER] [--seed NUMBER]');
     process.exitCode = 2;
