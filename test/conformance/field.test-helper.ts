@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type CpeId, cpeIdOf } from '../../base/ids.ts';
+import type { Hooks } from '../../bench/fleet/behaviour.ts';
 import { type CpeOptions, SimulatedCpe } from '../../bench/fleet/cpe.ts';
 import { misbehaviourOf } from '../../bench/fleet/misbehaviour.ts';
 import type { SessionSummary } from '../../bench/fleet/session-run.ts';
@@ -20,7 +21,6 @@ export const NOBODY = `${IGD}DeviceInfo.X_STARLING_Nobody`;
 
 let serials = 0;
 
-/** Like CpeOptions, with misbehaviours by name. */
 export type FieldCpe = Partial<Omit<CpeOptions, 'misbehaviours'>>;
 
 export class Field {
@@ -33,8 +33,8 @@ export class Field {
     this.#folder = folder;
   }
 
-  /** A CPE of its own serial number that does the named things wrong. It is switched off when the field is closed. */
-  cpe(misbehaviours: string[] = [], options: FieldCpe = {}): SimulatedCpe {
+  /** A CPE of its own serial number that does these things wrong. It is switched off when the field is closed. */
+  cpe(misbehaviours: (string | Hooks)[] = [], options: FieldCpe = {}): SimulatedCpe {
     const cpe = new SimulatedCpe({
       ...{
         acsUrl: this.edge.url,
@@ -43,14 +43,14 @@ export class Field {
         downMs: 20,
       },
       ...options,
-      misbehaviours: misbehaviours.map(misbehaviourOf),
+      misbehaviours: misbehaviours.map((one) => (typeof one === 'string' ? misbehaviourOf(one) : one)),
     });
     this.#cpes.push(cpe);
     return cpe;
   }
 
   /** A CPE after its first session, which went well. */
-  async booted(misbehaviours: string[] = [], options: FieldCpe = {}): Promise<SimulatedCpe> {
+  async booted(misbehaviours: (string | Hooks)[] = [], options: FieldCpe = {}): Promise<SimulatedCpe> {
     const cpe = this.cpe(misbehaviours, options);
     wentWell(await cpe.start());
     return cpe;
@@ -127,7 +127,7 @@ export class Field {
 export async function startField(env: Record<string, string> = {}, profiles: string[] = []): Promise<Field> {
   if (profiles.length === 0) return new Field(await startTestEdge(env), null);
   const folder = mkdtempSync(join(tmpdir(), 'starling-field-'));
-  profiles.forEach((yaml, at) => writeFileSync(join(folder, `${at}.yaml`), yaml));
+  for (const [at, yaml] of profiles.entries()) writeFileSync(join(folder, `${at}.yaml`), yaml);
   return new Field(await startTestEdge({ ...env, STARLING_PROFILES_DIR: folder }), folder);
 }
 
