@@ -1,7 +1,6 @@
 // A CPE by hand, for tests where bytes matter: one TCP connection, HTTP written out, cookies kept, envelopes put together from text. It does
 // nothing by itself; what a conforming CPE does by itself is SimulatedCpe of bench/fleet.
 
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { cpeIdOf, type DeviceIdStruct } from '../../base/ids.ts';
 import { type AcsEnvelope, type AcsMessage, readAcsMessage } from '../../bench/fleet/acs-message.ts';
@@ -65,7 +64,8 @@ export class Wire {
 
   /** Resolves when the other side, or we, closed it. */
   async closed(): Promise<void> {
-    if (!this.#ended) await once(this.socket, 'close');
+    // Not once() of node:events: it rejects on a reset, which is a way of closing.
+    if (!this.#ended) await new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
   }
 
   #take(): WireReply | null {
