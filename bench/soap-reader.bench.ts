@@ -50,13 +50,31 @@ function rowsFor(what: string, bytes: Buffer): Row[] {
   ];
 }
 
+/** The reference Inform as this many kinds of CPEs would print it: more than the reader remembers, so that it parses each anew. */
+const KINDS = 200;
+
+function mixedRow(): Row {
+  const text = referenceInform().toString();
+  const kinds = Array.from({ length: KINDS }, (_, i) => {
+    const indented = text
+      .replaceAll('\n      <', `\n${' '.repeat(i % 20)}<`)
+      .replaceAll(/ParameterValueStruct>/g, `Entry${i}>`);
+    return Buffer.from(indented.replaceAll('soap-env', `env${i}`));
+  });
+  let turn = 0;
+  return {
+    name: `Inform params=12 kinds=${KINDS} in turn: soap-reader`,
+    run: () => entriesOf(readMessage(kinds[turn++ % KINDS]!, CONTENT_TYPE)),
+  };
+}
+
 /** Runs all rows; one group for each message, its bare tag scan first. */
 export async function soapReaderBench(): Promise<Measured[][]> {
   const options = { rounds: size(1, 7), timeMs: size(1, 150) };
   const values = size(20, 1_000);
   const names = size(50, 3_000);
   const groups = [
-    rowsFor('Inform params=12', referenceInform()),
+    [...rowsFor('Inform params=12', referenceInform()), mixedRow()],
     rowsFor(`GetParameterValuesResponse params=${values}`, valuesResponse(values)),
     rowsFor(`GetParameterNamesResponse names=${names}`, namesResponse(names)),
   ];

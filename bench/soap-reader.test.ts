@@ -6,7 +6,7 @@ test('bench: every row of the reader bench does its work', async () => {
   const groups = await soapReaderBench();
   vi.unstubAllEnvs();
   expect(groups.map((group) => group.map(({ work, calls }) => work / calls))).toEqual([
-    [109, 109, 12, 12],
+    [109, 109, 12, 12, 12],
     [133, 133, 20, 20],
     [313, 313, 50, 50],
   ]);
