@@ -605,6 +605,7 @@ export class CwmpHandler {
     const { cookies, store, table, clock, metrics } = this.#o;
     const nowMs = clock.now();
     let cookie = exchange.cookie === '' ? null : findCookie(exchange.cookie);
+    const returned = cookie !== null;
     if (cookie === null) {
       cookie = table.findAddress(addressKey(exchange, identity), Math.floor(nowMs / 1000));
       if (cookie !== null) metrics.tolerances.inc('no-cookie');
@@ -620,6 +621,8 @@ export class CwmpHandler {
     if (record !== undefined) {
       // The store knows a newer session of this CPE: this cookie's was taken over.
       if (record.sessionId !== claims.sessionId || record.lastAt + record.timeoutMs < nowMs) return null;
+      // It returns cookies: nobody has to look for it by its address.
+      if (returned && record.posts === 1) table.forgetAddress(addressKey(exchange, identity), cookie);
       return { claims, cookie, session: record.session, record };
     }
     if ((claims.startedAtSeconds + claims.timeoutSeconds) * 1000 < nowMs) return null;

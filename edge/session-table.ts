@@ -6,15 +6,18 @@
 // meantime) shares the slot with another CPE; a session with work outstanding also has its record in the store, which decides then.
 //
 // Addresses: CPEs that return no cookie (FIELD 46, CWMP H13) are found by source address and user name. This build of uWebSockets.js
-// does not tell the remote port, so "the same TCP connection" cannot be asked. Two live sessions under one key are never guessed between.
+// does not tell the remote port, so "the same TCP connection" cannot be asked. A session whose CPE was seen to return its cookie is
+// forgotten here; between two that are left under one key nobody guesses.
 
 import type { CpeId } from '../base/ids.ts';
 
 const SLOTS = 1 << 20;
-const ADDRESS_SLOTS = 1 << 13;
-/** Bytes of one address slot: lock, key hash, expiry (s), ambiguous-until (s), length, then the cookie. */
-const ADDRESS_HEAD = 5 * 4;
+const ADDRESS_SLOTS = 1 << 14;
+/** Bytes of one address slot: lock, key hash, expiry (s), length, then the cookie. */
+const ADDRESS_HEAD = 4 * 4;
 const ADDRESS_BYTES = 256;
+/** Slots in a row that one key may use: sessions of CPEs behind one address that are open at once. */
+const ADDRESS_PROBES = 8;
 
 const GENERATIONS_BYTES = SLOTS * 4;
 const TOTAL_BYTES = GENERATIONS_BYTES + ADDRESS_SLOTS * ADDRESS_BYTES;
@@ -68,65 +71,79 @@ export class SessionTable {
     Atomics.compareExchange(this.#generations, slot, generation | 0, (generation + 1) | 0);
   }
 
-  /** Remembers the newest session begun from `key` (address, or address and user). */
+  /** Remembers a session begun from `key` (address, or address and user) until its CPE is seen to return the cookie. */
   rememberAddress(key: string, cookie: string, nowSeconds: number, untilSeconds: number): void {
     if (cookie.length > ADDRESS_BYTES - ADDRESS_HEAD) return;
     const hash = hashText(key) | 0;
-    const word = this.#lockSlot(hash);
-    if (word < 0) return;
-    const w = this.#words;
-    const other = w[word + 1] === hash && (w[word + 2] ?? 0) > nowSeconds && !this.#sameCpe(word, cookie);
-    w[word + 3] = other ? untilSeconds : w[word + 1] === hash ? (w[word + 3] ?? 0) : 0;
-    w[word + 1] = hash;
-    w[word + 2] = untilSeconds;
-    w[word + 4] = cookie.length;
-    const at = word * 4 + ADDRESS_HEAD;
-    for (let i = 0; i < cookie.length; i++) this.#bytes[at + i] = cookie.charCodeAt(i);
-    Atomics.store(w, word, 0);
+    for (let probe = 0; probe < ADDRESS_PROBES; probe++) {
+      const word = this.#lock(hash, probe);
+      if (word < 0) continue;
+      const w = this.#words;
+      const taken =
+        (w[word + 2] ?? 0) > nowSeconds && !(w[word + 1] === hash && cpeOf(this.#cookieAt(word)) === cpeOf(cookie));
+      if (!taken) {
+        w[word + 1] = hash;
+        w[word + 2] = untilSeconds;
+        w[word + 3] = cookie.length;
+        const at = word * 4 + ADDRESS_HEAD;
+        for (let i = 0; i < cookie.length; i++) this.#bytes[at + i] = cookie.charCodeAt(i);
+      }
+      Atomics.store(w, word, 0);
+      if (!taken) return;
+    }
   }
 
-  /** The cookie of the one session lately begun from `key`; null when there is none or more than one. */
+  /** The cookie of the one session under `key` whose CPE has not shown that it returns cookies; null when there are none or several. */
   findAddress(key: string, nowSeconds: number): string | null {
     const hash = hashText(key) | 0;
-    const word = this.#lockSlot(hash);
-    if (word < 0) return null;
-    const w = this.#words;
     let found: string | null = null;
-    if (w[word + 1] === hash && (w[word + 2] ?? 0) > nowSeconds && (w[word + 3] ?? 0) <= nowSeconds) {
-      found = this.#cookieAt(word);
+    for (let probe = 0; probe < ADDRESS_PROBES; probe++) {
+      const word = this.#lock(hash, probe);
+      if (word < 0) return null;
+      const cookie =
+        this.#words[word + 1] === hash && (this.#words[word + 2] ?? 0) > nowSeconds ? this.#cookieAt(word) : null;
+      Atomics.store(this.#words, word, 0);
+      if (cookie === null) continue;
+      if (found !== null) return null;
+      found = cookie;
     }
-    Atomics.store(w, word, 0);
     return found;
   }
 
-  /** Forgets the session under `key` if it is this one. */
+  /** Forgets the session under `key`: it ended, or its CPE returned the cookie and so need not be looked for. */
   forgetAddress(key: string, cookie: string): void {
     const hash = hashText(key) | 0;
-    const word = this.#lockSlot(hash);
-    if (word < 0) return;
-    if (this.#words[word + 1] === hash && this.#cookieAt(word) === cookie) this.#words[word + 2] = 0;
-    Atomics.store(this.#words, word, 0);
-  }
-
-  #sameCpe(word: number, cookie: string): boolean {
-    const cpeOf = (value: string): string => value.slice(value.lastIndexOf('.', value.lastIndexOf('.') - 1) + 1, value.lastIndexOf('.'));
-    return cpeOf(this.#cookieAt(word)) === cpeOf(cookie);
+    for (let probe = 0; probe < ADDRESS_PROBES; probe++) {
+      const word = this.#lock(hash, probe);
+      if (word < 0) continue;
+      const w = this.#words;
+      const mine = w[word + 1] === hash && (w[word + 2] ?? 0) > 0 && this.#cookieAt(word) === cookie;
+      if (mine) w[word + 2] = 0;
+      Atomics.store(w, word, 0);
+      if (mine) return;
+    }
   }
 
   #cookieAt(word: number): string {
     const at = word * 4 + ADDRESS_HEAD;
-    const length = Math.min(this.#words[word + 4] ?? 0, ADDRESS_BYTES - ADDRESS_HEAD);
+    const length = Math.min(this.#words[word + 3] ?? 0, ADDRESS_BYTES - ADDRESS_HEAD);
     let text = '';
     for (let i = 0; i < length; i++) text += String.fromCharCode(this.#bytes[at + i] ?? 0);
     return text;
   }
 
-  /** Index of the slot's first word with its lock taken, or -1 when another thread holds it: this memory is a help, never waited for. */
-  #lockSlot(hash: number): number {
-    const word = ((hash >>> 0) & (ADDRESS_SLOTS - 1)) * (ADDRESS_BYTES / 4);
+  /** Index of a slot's first word with its lock taken, or -1 when another thread holds it: this memory is a help, never waited for. */
+  #lock(hash: number, probe: number): number {
+    const word = (((hash >>> 0) + probe) & (ADDRESS_SLOTS - 1)) * (ADDRESS_BYTES / 4);
     for (let tries = 0; tries < 64; tries++) {
       if (Atomics.compareExchange(this.#words, word, 0, 1) === 0) return word;
     }
     return -1;
   }
+}
+
+/** The CPE a cookie names: its last part but the seal. */
+function cpeOf(cookie: string): string {
+  const seal = cookie.lastIndexOf('.');
+  return cookie.slice(cookie.lastIndexOf('.', seal - 1) + 1, seal);
 }
