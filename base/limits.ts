@@ -71,8 +71,8 @@ export const LIMITS = {
   sessionTimeoutMsMax: 600_000,
   /** POSTs in one session; a refresh of a large tree in small batches needs some hundreds. */
   sessionPostsMax: 10_000,
-  /** Time in which the trailing empty POST of an ended session is still answered 204 (CWMP S8). */
-  sessionLingerMs: 5_000,
+  /** Characters of a session cookie that is looked at. It holds the identity, whose three parts of 64 characters take up to 9 each. */
+  cookieCharsMax: 2_048,
 
   // ── RPCs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Names in one GetParameterValues unless the profile says otherwise (CWMP P1). */

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cpeIdOf } from '../base/ids.ts';
+import { LIMITS } from '../base/limits.ts';
 import { findCookie, type SessionClaims, SessionCookies } from './session-cookie.ts';
 
 const claims: SessionClaims = {
@@ -48,4 +50,11 @@ test.each([
   ['empty', 'sid=; a=b', null],
 ])('the cookie is found %s', (_, header, value) => {
   expect(findCookie(header)).toBe(value);
+});
+
+test('the longest identity that is let in fits into a cookie that another thread opens', () => {
+  const part = '漢'.repeat(LIMITS.deviceIdPartCharsMax);
+  const cpeId = cpeIdOf({ Manufacturer: '', OUI: part, ProductClass: part, SerialNumber: part });
+  const value = new SessionCookies(key).seal({ ...claims, cpeId });
+  expect(new SessionCookies(key).open(value)?.cpeId).toBe(cpeId);
 });

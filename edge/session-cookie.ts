@@ -4,6 +4,7 @@
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { CpeId } from '../base/ids.ts';
+import { LIMITS } from '../base/limits.ts';
 
 export const COOKIE_NAME = 'sid';
 
@@ -59,7 +60,7 @@ export class SessionCookies {
     const known = this.#remembered.get(value) ?? this.#older.get(value);
     if (known) return known;
     const cut = value.lastIndexOf('.');
-    if (cut <= 0 || value.length > 1_024) return null;
+    if (cut <= 0 || value.length > LIMITS.cookieCharsMax) return null;
     const body = value.slice(0, cut);
     const given = Buffer.from(value.slice(cut + 1), 'latin1');
     const expected = Buffer.from(this.#mac(body), 'latin1');
@@ -67,7 +68,14 @@ export class SessionCookies {
     const parts = body.split('.');
     if (parts.length !== 8) return null;
     const [sessionId, generation, startedAt, timeout, namespaceDigit, version, authTag, cpeId] = parts as [
-      string, string, string, string, string, string, string, string, // biome-ignore format: one tuple
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string, // biome-ignore format: one tuple
     ];
     const claims: SessionClaims = {
       sessionId,
