@@ -16,7 +16,13 @@ const codeOf = (load: () => unknown): string => {
 };
 
 test('defaults are usable as they are', () => {
-  expect(loadConfig({}, {})).toMatchObject({ cwmpPort: 7547, httpPort: 8080, cwmpHost: '127.0.0.1', cpeAuth: 'none', pop: 'default' });
+  expect(loadConfig({}, {})).toMatchObject({
+    cwmpPort: 7547,
+    httpPort: 8080,
+    cwmpHost: '127.0.0.1',
+    cpeAuth: 'none',
+    pop: 'default',
+  });
 });
 
 test('flags win over the environment, the environment over the file, the file over defaults', () => {
@@ -30,6 +36,8 @@ test.each([
   ['a port that is none', { STARLING_CWMP_PORT: '99999' }, 'bad-value'],
   ['a number with a unit', { STARLING_DRAIN_SECONDS: '10s' }, 'bad-value'],
   ['a choice that is none', { STARLING_CPE_AUTH: 'ntlm' }, 'bad-value'],
+  ['a list with a choice that is none', { STARLING_CPE_DIGEST_ALGORITHMS: 'MD5,MD6' }, 'bad-value'],
+  ['a list of choices with none', { STARLING_CPE_DIGEST_ALGORITHMS: ',' }, 'bad-value'],
   ['an option that does not exist', { STARLING_CWMP_PROT: '1' }, 'unknown-option'],
   ['another address without authentication', { STARLING_CWMP_HOST: '0.0.0.0' }, 'cpe-auth-needed'],
   ['half a bootstrap secret', { STARLING_CPE_USERNAME: 'u' }, 'half-secret'],
@@ -45,6 +53,11 @@ test('secrets are not repeated in messages', () => {
 
 test('another address with authentication is accepted', () => {
   expect(loadConfig({}, { STARLING_CWMP_HOST: '0.0.0.0', STARLING_CPE_AUTH: 'digest' }).cpeAuth).toBe('digest');
+});
+
+test('a list is taken apart at its commas, in its order', () => {
+  const { cpeDigestAlgorithms } = loadConfig({}, { STARLING_CPE_DIGEST_ALGORITHMS: 'SHA-256, MD5-sess' });
+  expect(cpeDigestAlgorithms).toEqual(['SHA-256', 'MD5-sess']);
 });
 
 test('option names become flags', () => {

@@ -20,6 +20,7 @@ interface Option {
 
 export const CPE_AUTH_MODES = ['none', 'basic', 'digest', 'certificate-header'] as const;
 export type CpeAuthMode = (typeof CPE_AUTH_MODES)[number];
+export const CPE_DIGEST_ALGORITHMS = ['MD5', 'MD5-sess', 'SHA-256', 'SHA-256-sess'] as const;
 export const BASIC_IN_DIGEST = ['refused', 'unasked', 'offered'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -98,6 +99,13 @@ export const OPTIONS = {
     text: 'User name of the bootstrap secret that CPEs without a secret of their own may share.',
   },
   cpePassword: { env: 'STARLING_CPE_PASSWORD', kind: 'secret', value: null, text: 'Password of the bootstrap secret.' },
+  cpeDigestAlgorithms: {
+    env: 'STARLING_CPE_DIGEST_ALGORITHMS',
+    kind: 'list',
+    value: ['MD5', 'SHA-256'],
+    choices: CPE_DIGEST_ALGORITHMS,
+    text: 'Digest challenges offered to CPEs, in this order. Offer one alone to CPEs that fail on a second challenge.',
+  },
   cpeBasicInDigest: {
     env: 'STARLING_CPE_BASIC_IN_DIGEST',
     kind: 'text',
@@ -183,6 +191,7 @@ export interface Config {
   cpeAuth: CpeAuthMode;
   cpeUsername: string | null;
   cpePassword: string | null;
+  cpeDigestAlgorithms: (typeof CPE_DIGEST_ALGORITHMS)[number][];
   cpeBasicInDigest: (typeof BASIC_IN_DIGEST)[number];
   certificateHeader: string;
   trustedFronts: string[];
@@ -293,16 +302,20 @@ function parseOption(where: string, option: Option, text: string): unknown {
     const shown = option.kind === 'secret' ? '(hidden)' : `"${text}"`;
     throw new ConfigError('bad-value', `${where} is ${shown}: expected ${expected}.`);
   };
-  if (option.choices && !option.choices.includes(text)) return refuse(`one of ${option.choices.join(', ')}`);
+  const { choices } = option;
+  if (choices && option.kind !== 'list' && !choices.includes(text)) return refuse(`one of ${choices.join(', ')}`);
   switch (option.kind) {
     case 'text':
     case 'secret':
       return text;
-    case 'list':
-      return text
+    case 'list': {
+      const parts = text
         .split(',')
         .map((part) => part.trim())
         .filter((part) => part !== '');
+      const known = choices === undefined || (parts.length > 0 && parts.every((part) => choices.includes(part)));
+      return known ? parts : refuse(`some of ${choices.join(', ')}, separated by commas`);
+    }
     case 'boolean':
       if (text === 'true' || text === '1') return true;
       if (text === 'false' || text === '0') return false;
@@ -322,7 +335,8 @@ function parseOption(where: string, option: Option, text: string): unknown {
 export function printConfigDoc(): string {
   const rows = Object.entries(OPTIONS as Record<string, Option>).map(([name, option]) => {
     const shown = option.defaultText ?? (option.value === null ? 'not set' : `\`${String(option.value)}\``);
-    const choices = option.choices ? ` One of ${option.choices.map((c) => `\`${c}\``).join(', ')}.` : '';
+    const quantity = option.kind === 'list' ? 'Some' : 'One';
+    const choices = option.choices ? ` ${quantity} of ${option.choices.map((c) => `\`${c}\``).join(', ')}.` : '';
     return `| \`${option.env}\` | \`${flagOf(name)}\` | \`${name}\` | ${shown} | ${option.text}${choices} |`;
   });
   return [

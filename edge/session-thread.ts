@@ -94,6 +94,7 @@ const policy: AuthPolicy = {
   ...DEFAULT_AUTH,
   mode: config.cpeAuth,
   nonceKey: deriveKey(secret, 'cpe-nonce'),
+  algorithms: config.cpeDigestAlgorithms,
   basicInDigestMode: config.cpeBasicInDigest,
 };
 const throttle = new AuthThrottle();
