@@ -10,4 +10,6 @@ export function processMetrics(registry: Registry, version: string): void {
     labelNames: ['version'],
     registers: [registry],
   }).set({ version }, 1);
+  // Sums under names that only counters may have; the families they sum up are there.
+  for (const kind of ['resources', 'handles', 'requests']) registry.removeSingleMetric(`nodejs_active_${kind}_total`);
 }

@@ -7,6 +7,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { Refused } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { isDatabaseAway } from '../store/postgres.ts';
 
 export const errorBody = z
   .object({
@@ -94,6 +95,11 @@ export function errorResponse(error: unknown, c: Context, log: Log): Response {
     );
   }
   log.error({ err: error, method: c.req.method, path: c.req.path }, 'api request failed');
+  if (isDatabaseAway(error)) {
+    const message =
+      'The database of this Starling does not answer; GET /healthz says when it does. Repeat the request then, a POST with the same Idempotency-Key.';
+    return respond(c, 503, { code: 'database-away', message }, { 'Retry-After': '5' });
+  }
   const message =
     'Starling could not do this because of a fault of its own; its log has the details. Repeat the request later, a POST with the same Idempotency-Key.';
   return respond(c, 500, { code: 'internal', message }, {});

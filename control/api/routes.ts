@@ -39,6 +39,7 @@ export const FAILURES = {
   401: failure('No live bearer token.'),
   403: failure('The role of the token may not do this.'),
   500: failure('A fault of Starling, logged there.'),
+  503: failure('The database does not answer, or this Starling is stopping; Retry-After says when to come again.'),
 } as const;
 export const NOT_FOUND = { 404: failure('There is no such thing.') } as const;
 export const CONFLICT = {

@@ -43,6 +43,15 @@ export async function openDatabase(url: string, options: { connectionsMax?: numb
   return sql;
 }
 
+// The driver's own codes, those of the socket, and SQLSTATE classes 08 (connection) and 57P (shut down, crashed, starting).
+const AWAY = /^(CONNECTION_|CONNECT_TIMEOUT$|ECONN|ENOENT$|EPIPE$|ETIMEDOUT$|08|57P0)/;
+
+/** True for errors that say the server cannot be reached just now, and nothing about the statement. */
+export function isDatabaseAway(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && AWAY.test(code);
+}
+
 // Escapes that JSON allows and jsonb does not: NUL, and halves of surrogate pairs. CPEs do send such strings.
 const SUSPECT = /\\u0000|\\ud[89a-f][0-9a-f]{2}/i;
 

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { cpeIdOf } from '../../base/ids.ts';
 import { type CpeOptions, SimulatedCpe } from '../../bench/fleet/cpe.ts';
 import type { Model } from '../../bench/fleet/kinds.ts';
@@ -76,8 +76,10 @@ export class ActionStage {
     this.#cpes.push(cpe);
     await cpe.start();
     const id = cpeIdOf(cpe.device);
-    const find = async (): Promise<number> => (await this.api('GET', `/devices/${id}`)).status;
-    await expect.poll(find, { timeout: 10_000 }).toBe(200);
+    // Not expect.poll: that one works inside tests only, and devices are made before them too.
+    await vi.waitFor(async () => expect((await this.api('GET', `/devices/${id}`)).status).toBe(200), {
+      timeout: 10_000,
+    });
     await this.#credentialsSettle(id);
     return { cpe, id, model, value: (path) => cpe.tree.value(path) };
   }
@@ -154,7 +156,7 @@ export class ActionStage {
 
   /** The policy's own `set` of connection-request credentials has ended: the session of a test's action is then its own. */
   async #credentialsSettle(id: string): Promise<void> {
-    const open = async (): Promise<number> => (await this.api('GET', `/devices/${id}`)).body.openActions;
-    await expect.poll(open, { timeout: 10_000 }).toBe(0);
+    const look = async () => expect((await this.api('GET', `/devices/${id}`)).body.openActions).toBe(0);
+    await vi.waitFor(look, { timeout: 10_000 });
   }
 }
