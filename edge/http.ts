@@ -142,6 +142,12 @@ export function openHttp(
       return;
     }
     if (head.type === 'taken') return;
+    if (exchange.contentLength === 0) {
+      // The library tells no end of a body of announced length 0 when the headers came in several segments: there is nothing to wait for.
+      if (head.type === 'discard') send(exchange, head.reply);
+      else answer(exchange, EMPTY);
+      return;
+    }
     const watch = watchBody(exchange);
     if (head.type === 'discard') watch.dropFor = head.reply;
     else if (exchange.contentLength > LIMITS.bodyBytesMax) refuseBody(watch, 'too-large');
