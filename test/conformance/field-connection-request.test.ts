@@ -157,6 +157,17 @@ test('FIELD 49: URLs with https, with an IPv6 address, with any high port, witho
     expect(asked.at(-1)!.line).toBe('GET /cr');
   }
 
+  // Announced wrongly, so nobody answers there: control hears what was tried, and the CPE comes by itself some day.
+  for (const [name, outcome, why] of [
+    ['cr-url-https', 'unreachable', /./],
+    ['cr-url-ipv6', 'unreachable', /nothing listens/],
+    ['cr-url-odd-port', 'refused', /Port 1 is not called/],
+    ['cr-url-without-path', 'unreachable', /404/],
+  ] as const) {
+    const cpe = await listening([name]);
+    expect(await wake(idOf(cpe)), name).toMatchObject({ outcome, why: expect.stringMatching(why) });
+  }
+
   const calls = asked.length;
   for (const [url, why] of [
     ['http://127.0.0.1:1/cr', /Port 1 is not called/],
