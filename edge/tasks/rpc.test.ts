@@ -63,3 +63,10 @@ test.each([
   expect(run.result.outcome).toBe('refused');
   expect(run.cpe.received).toEqual([]);
 });
+
+test('rpc: arguments longer than the schema allows are refused before anything is sent', () => {
+  const run = new Operation(box(), rpc('Reboot', { CommandKey: 'k'.repeat(33) })).session();
+  expect(run.result).toMatchObject({ outcome: 'refused', why: expect.stringContaining('32 characters') });
+  expect(run.cpe.received).toEqual([]);
+  expect(new Operation(box(), rpc('Reboot', { CommandKey: 'k'.repeat(32) })).session().cpe.received).toHaveLength(1);
+});

@@ -62,6 +62,12 @@ function argumentsOf(work: Work): Args {
   const args = work.args['arguments'] ?? {};
   if (typeof args !== 'object' || args === null || Array.isArray(args))
     throw badArgs(work, 'arguments is not an object');
+  for (const [name, type] of Object.entries(cpeMethod(methodOf(work))?.args ?? {})) {
+    const value = (args as Args)[name];
+    // The CPE would answer 9003, or cut it off: a CommandKey that comes back changed matches nothing.
+    if ('charsMax' in type && type.charsMax !== undefined && typeof value === 'string' && value.length > type.charsMax)
+      throw badArgs(work, `${name} is longer than the ${type.charsMax} characters of the schema`);
+  }
   return args as Args;
 }
 
