@@ -2,6 +2,8 @@
 
 import { printConfigDoc } from '../base/config.ts';
 import { printFaultsDoc, printRpcDoc } from '../cwmp/documents.ts';
+import { TOLERANCES } from '../cwmp/tolerances.ts';
+import { SESSION_TOLERANCES } from '../edge/deviations.ts';
 
 export interface PrintedDocument {
   /** Path from the root of the repository. */
@@ -13,4 +15,31 @@ export const DOCUMENTS: readonly PrintedDocument[] = [
   { file: 'docs/config.md', print: printConfigDoc },
   { file: 'docs/faults.md', print: printFaultsDoc },
   { file: 'docs/rpc.md', print: printRpcDoc },
+  { file: 'docs/tolerances.md', print: printTolerancesDoc },
 ];
+
+/** Of cwmp/ and of edge/, which is why it stands here. */
+function printTolerancesDoc(): string {
+  const rows = (table: Record<string, string>): string[] =>
+    Object.entries(table).map(([name, text]) => `| \`${name}\` | ${text} |`);
+  return [
+    '# Tolerances',
+    '',
+    '<!-- Printed by `npm run docs` from cwmp/tolerances.ts and edge/deviations.ts. Change those, not this file. -->',
+    '',
+    'What CPEs do otherwise than CWMP says and Starling accepts. Each is counted in `starling_tolerances_total` under its `name`, once per message.',
+    '',
+    '## In what a CPE writes',
+    '',
+    '| name | what it did, and what was made of it |',
+    '| --- | --- |',
+    ...rows(TOLERANCES),
+    '',
+    '## In how it behaves',
+    '',
+    '| name | what it did, and what was made of it |',
+    '| --- | --- |',
+    ...rows(SESSION_TOLERANCES),
+    '',
+  ].join('\n');
+}

@@ -25,6 +25,7 @@ import type { Profile } from '../profiles/profile.ts';
 import type { ReadPool } from '../workers/pool.ts';
 import { type Identity, mayInformAs } from './auth.ts';
 import { contentEncodingOf, packBody, unpackBody } from './content-encoding.ts';
+import { deviationsOf, type SessionTolerance } from './deviations.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import type { ReceivedUpload } from './file-server.ts';
 import type { HttpExchange, HttpReply } from './http.ts';
@@ -488,7 +489,10 @@ export class CwmpHandler {
     let records = store.workOf(where.cpeId);
     if (learned !== null && (learned.type === 'response' || learned.type === 'fault')) {
       if (learned.type === 'fault') metrics.cpeFaults.inc(String(learned.fault.FaultCode));
-      if (learned.idDiffers) metrics.tolerances.inc('id-differs');
+      if (learned.idDiffers) metrics.tolerances.inc('id-differs' satisfies SessionTolerance);
+      if (learned.type === 'response') {
+        for (const name of deviationsOf(learned.request, learned.result)) metrics.tolerances.inc(name);
+      }
       const current = records.find((candidate) => candidate.work.actionId === record.actionId);
       // Without its record the work was cancelled meanwhile: the answer is dropped, the session goes on.
       if (current?.inFlight) {
@@ -608,7 +612,7 @@ export class CwmpHandler {
     const returned = cookie !== null;
     if (cookie === null) {
       cookie = table.findAddress(addressKey(exchange, identity), Math.floor(nowMs / 1000));
-      if (cookie !== null) metrics.tolerances.inc('no-cookie');
+      if (cookie !== null) metrics.tolerances.inc('no-cookie' satisfies SessionTolerance);
     }
     if (cookie === null) return null;
     const claims = cookies.open(cookie);
