@@ -131,6 +131,8 @@ export const LIMITS = {
   relayDueMax: 200,
   /** Time the relay keeps draining when the edge closes; what is left is on the disk. */
   relayDrainMs: 5_000,
+  /** Time control gives the batch and the jobs in hand when it closes; a transaction takes milliseconds, a database that is away for ever. */
+  controlDrainMs: 5_000,
 
   // ── Edge store ───────────────────────────────────────────────────────────────────────────────────────────────────
   /** Address space the store maps at first (it grows by itself): growing remaps, so the first GiB comes at once. */
@@ -161,6 +163,8 @@ export const LIMITS = {
   postgresLogBytesMax: 16 * 1024 * 1024,
   /** Characters of one evidence record; larger members are kept as size and digest, or the chain would hold whole trees. */
   evidenceBodyCharsMax: 64 * 1024,
+  /** Characters kept of model, versions and connection-request URL beside the tree; an index takes no row beyond 2,704 bytes. */
+  identityCharsMax: 256,
   /** Changed values listed in one timeline entry; the first Inform of a device brings all it has. */
   timelineValuesMax: 50,
   /** Parameters written by one statement of the ingest: keeps one batch's JSON at some MB. */

@@ -14,6 +14,18 @@ export const systemTimers: Timers = {
   },
 };
 
+/** Resolves when `wait` has settled, well or badly, or `ms` milliseconds are over: for an orderly end that must not take for ever. */
+export function settledWithin(ms: number, wait: Promise<unknown>, timers: Timers = systemTimers): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = timers.after(ms, resolve);
+    const settled = (): void => {
+      cancel();
+      resolve();
+    };
+    wait.then(settled, settled);
+  });
+}
+
 /** Timers for tests: nothing runs until `advance` reaches it. The clock moves along. */
 export class ManualTimers implements Timers {
   readonly clock = new ManualClock();

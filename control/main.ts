@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { openSecretBox } from '../base/secret-box.ts';
+import { settledWithin } from '../base/timers.ts';
 import { ALL_FACTS } from '../bus/subjects.ts';
 import type { BusTransport } from '../bus/transport.ts';
 import { loadProfiles } from '../profiles/load.ts';
@@ -107,8 +108,9 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     return {
       services,
       async close() {
-        await facts.close();
-        await Promise.all(jobs.map((each) => each.close()));
+        // Without a database nothing in hand can finish: the facts stay with their edge, the jobs do theirs after the next start.
+        const inHand = facts.close().then(() => Promise.all(jobs.map((each) => each.close())));
+        await settledWithin(LIMITS.controlDrainMs, inHand);
         await live.close();
         await sql.end({ timeout: 5 });
         await cluster?.stop();

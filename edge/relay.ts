@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { gauge, latency, Tally } from '../base/metrics.ts';
-import { systemTimers, type Timers } from '../base/timers.ts';
+import { settledWithin, systemTimers, type Timers } from '../base/timers.ts';
 import { type Fact, factMessageId } from '../bus/messages.ts';
 import { decisionsFor, factsOf } from '../bus/subjects.ts';
 import type { BusTransport, Subscription } from '../bus/transport.ts';
@@ -130,15 +130,12 @@ export class Relay {
     await this.#ticking;
     this.#closing = true;
     this.#endPause?.();
-    await this.#draining;
-    const drained = this.#drainNow();
-    await new Promise<void>((resolve) => {
-      const cancel = this.#timers.after(LIMITS.relayDrainMs, resolve);
-      void drained.finally(() => {
-        cancel();
-        resolve();
-      });
-    });
+    // A control whose database is away answers the batch in hand late or never.
+    const drained = (async () => {
+      await this.#draining;
+      await this.#drainNow();
+    })();
+    await settledWithin(LIMITS.relayDrainMs, drained, this.#timers);
   }
 
   #drainNow(): Promise<void> {
