@@ -71,7 +71,9 @@ test('the view prints sessions as lines, redraws on a terminal, and says the las
   await acs.close();
   await fleet.cpes[0]!.inform();
   table.refresh();
-  expect(drawn).toContain('\u001b[2A');
+  expect(drawn).toContain('\u001b[3A');
+  expect(drawn).toMatch(/CPE +2.4 GHz SSID +sessions +last +events/);
+  expect(drawn).toMatch(/00005E-SimGateway-FLEET000001 +Home-\S+ +1 +ended +0 BOOTSTRAP/);
   expect(drawn).toContain('last error  00005E-SimGateway-FLEET000001: cannot reach the ACS');
   await fleet.stop();
 });

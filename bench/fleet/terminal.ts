@@ -1,7 +1,9 @@
 // What `starling fleet` shows: a table that redraws itself on a terminal, plain lines anywhere else. It only reads.
 
 import { cpeIdOf } from '../../base/ids.ts';
+import type { SimulatedCpe } from './cpe.ts';
 import type { Fleet } from './fleet.ts';
+import type { SessionSummary } from './session-run.ts';
 
 /** CPEs shown with a row of their own. */
 const ROWS = 12;
@@ -32,7 +34,8 @@ export class FleetView {
   }
 
   #redraw(): void {
-    const width = this.#screen.columns ?? 100;
+    // A terminal that does not know its size says 0.
+    const width = this.#screen.columns || 100;
     const lines = [
       totals(this.#fleet),
       ...this.#rows(),
@@ -46,13 +49,15 @@ export class FleetView {
 
   #rows(): string[] {
     const { cpes } = this.#fleet;
-    const rows = cpes.slice(0, ROWS).map((cpe) => {
+    const cells = cpes.slice(0, ROWS).map((cpe) => {
       const last = cpe.sessions.at(-1);
-      const events = last?.events.map((event) => event.EventCode).join(', ') ?? 'not started';
-      const rpcs =
-        last?.requests.map((one) => one.method + (one.faultCode === 0 ? '' : ` ${one.faultCode}`)).join(', ') ?? '';
-      return `  ${cpeIdOf(cpe.device)}  ${last?.outcome ?? '-'}  ${events}  ${rpcs}`;
+      const events = last?.events.map((event) => event.EventCode).join(', ') ?? '';
+      // What the ACS did stays in sight when only periodic sessions follow.
+      const busy = cpe.sessions.findLast(({ requests }) => requests.length > 0);
+      const outcome = cpe.isUp ? (last?.outcome ?? 'not started') : 'restarting';
+      return [cpeIdOf(cpe.device), ssidOf(cpe), String(last?.session ?? 0), outcome, events, rpcsOf(busy)];
     });
+    const rows = table([['CPE', '2.4 GHz SSID', 'sessions', 'last', 'events', 'latest RPCs'], ...cells]);
     if (cpes.length > ROWS) rows.push(`  and ${cpes.length - ROWS} more`);
     return rows;
   }
@@ -64,10 +69,7 @@ export class FleetView {
       cpes.forEach((cpe, index) => {
         for (const one of cpe.sessions.filter((session) => session.session > (this.#seen.get(index) ?? 0))) {
           const events = one.events.map((event) => event.EventCode).join(', ');
-          const rpcs = one.requests
-            .map((rpc) => rpc.method + (rpc.faultCode === 0 ? '' : ` ${rpc.faultCode}`))
-            .join(', ');
-          const parts = [cpeIdOf(cpe.device), `session ${one.session} ${one.outcome}`, events, rpcs, one.why];
+          const parts = [cpeIdOf(cpe.device), `session ${one.session} ${one.outcome}`, events, rpcsOf(one), one.why];
           this.#screen.write(`${parts.filter((part) => part !== '').join('  ')}\n`);
           this.#seen.set(index, one.session);
         }
@@ -85,4 +87,23 @@ export class FleetView {
 function totals({ counts }: Fleet): string {
   const { cpes, started, sessions, failed, rpcs, faults, complaints } = counts;
   return `CPEs ${started}/${cpes}  sessions ${sessions}  failed ${failed}  RPCs ${rpcs}  faults ${faults}  complaints ${complaints}`;
+}
+
+/** The network name a person sees change when the ACS writes it. */
+function ssidOf({ tree, kind }: SimulatedCpe): string {
+  const path = kind.model === 'tr098' ? 'LANDevice.1.WLANConfiguration.1.SSID' : 'WiFi.SSID.1.SSID';
+  return tree.value(tree.root + path) ?? '';
+}
+
+function rpcsOf(session: SessionSummary | undefined): string {
+  const names =
+    session?.requests.map(({ method, faultCode }) => method + (faultCode === 0 ? '' : ` ${faultCode}`)) ?? [];
+  return names.join(', ');
+}
+
+/** Lines with columns of one width each; control characters of values, which an ACS may have written, are shown as `?`. */
+function table(rows: string[][]): string[] {
+  const shown = rows.map((cells) => cells.map((cell) => cell.replace(/\p{Cc}/gu, '?')));
+  const widths = shown[0]!.map((_, column) => Math.max(...shown.map((cells) => cells[column]!.length)));
+  return shown.map((cells) => `  ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd());
 }

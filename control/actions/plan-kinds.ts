@@ -1,11 +1,16 @@
 // How each kind of action is drafted: arguments for the edge, RPCs, diff, impact, risk, expected result, recovery. Pure; one function a
 // kind, in the order of the contract. The edge's tasks (edge/tasks/) execute what is drafted here.
 
+import { Refused } from '../../base/errors.ts';
 import type { ActionKind } from '../../bus/messages.ts';
+import { DEFAULT_STYLE } from '../../cwmp/envelope-style.ts';
+import type { Args } from '../../cwmp/message.ts';
 import { joinPath, pathProblem } from '../../cwmp/paths.ts';
-import { cpeMethod } from '../../cwmp/rpc-table.ts';
+import { CPE_METHODS, cpeMethod } from '../../cwmp/rpc-table.ts';
+import { writeRequest } from '../../cwmp/soap-writer.ts';
 import { canonicalValue } from '../../cwmp/values.ts';
 import { DIAGNOSTIC_TESTS, diagnosticRequest, findDiagnostic } from '../../profiles/diagnostics.ts';
+import { nearest } from '../../profiles/resolve.ts';
 import type { ResolvedName } from '../registry/profile-book.ts';
 import type { Draft, DraftContext, PlanRefusal } from './plan.ts';
 import type { ActionRequest, ActionRequestOf } from './request.ts';
@@ -362,8 +367,14 @@ const rpc: Drafter<'rpc'> = (context, { method, arguments: given }) => {
     const missing = Object.entries(row.args).find(([name, type]) => !type.optional && args[name] === undefined);
     if (missing) return refuse('bad-action', `${method} needs the argument ${missing[0]}; it takes ${takes}.`);
   } else if (!/^X_/.test(method)) {
-    return refuse('bad-action', `CWMP has no method ${method}; methods of vendors begin with X_.`);
+    const [near] = nearest(method, Object.keys(CPE_METHODS), 1);
+    return refuse(
+      'bad-action',
+      `CWMP has no method ${method}; the nearest is ${near}. Methods of vendors begin with X_.`,
+    );
   }
+  const unwritable = writingProblem(method, args);
+  if (unwritable !== null) return refuse('bad-action', unwritable);
   const effect = row?.effect ?? 'disrupts';
   const risk = { reads: 'none', writes: 'medium', disrupts: 'high' } as const;
   const impact = row ? `${row.text.replace(/\.$/, '')} (${row.clause}).` : 'Not known: a method of the vendor.';
@@ -386,6 +397,17 @@ const rpc: Drafter<'rpc'> = (context, { method, arguments: given }) => {
     secretNames: [],
   };
 };
+
+/** Why these arguments cannot be written as XML, or null: better said to the caller now than by the edge when the device comes. */
+function writingProblem(method: string, args: Args): string | null {
+  try {
+    writeRequest(DEFAULT_STYLE, 'urn:dslforum-org:cwmp-1-0', '1', method, args);
+    return null;
+  } catch (error) {
+    if (error instanceof Refused) return error.message;
+    throw error;
+  }
+}
 
 export const DRAFTERS: { readonly [K in ActionRequest['kind']]: Drafter<K> } = {
   get,

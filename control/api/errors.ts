@@ -8,6 +8,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { Refused } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { isDatabaseAway } from '../store/postgres.ts';
+import { issueText } from './issue-text.ts';
 
 export const errorBody = z
   .object({
@@ -49,7 +50,7 @@ export function notFound(what: string, id: string, listedAt: string): ApiError {
 export function detailsOf(error: z.ZodError, whole: string): ErrorDetail[] {
   return error.issues.flatMap((issue) => {
     const at = issue.path.map(String);
-    if (issue.code !== 'unrecognized_keys') return [{ field: at.join('.') || whole, message: issue.message }];
+    if (issue.code !== 'unrecognized_keys') return [{ field: at.join('.') || whole, message: issueText(issue) }];
     return issue.keys.map((key) => ({
       field: [...at, key].join('.'),
       message: 'unknown field: remove it or correct its name',
@@ -61,7 +62,7 @@ export function detailsOf(error: z.ZodError, whole: string): ErrorDetail[] {
 export function invalidBody(error: z.ZodError): ApiError {
   const details = detailsOf(error, '(body)');
   const first = details[0];
-  return new ApiError(422, 'invalid-body', `The body was not accepted: ${first?.field}: ${first?.message}`, {
+  return new ApiError(422, 'invalid-body', `The body was not accepted: ${first?.field}: ${first?.message}.`, {
     details,
   });
 }
@@ -70,7 +71,7 @@ export function invalidBody(error: z.ZodError): ApiError {
 export function invalidRequest(error: z.ZodError, where: string): ApiError {
   const details = detailsOf(error, `(${where})`);
   const first = details[0];
-  return new ApiError(400, `invalid-${where}`, `The ${where} was not accepted: ${first?.field}: ${first?.message}`, {
+  return new ApiError(400, `invalid-${where}`, `The ${where} was not accepted: ${first?.field}: ${first?.message}.`, {
     details,
   });
 }
