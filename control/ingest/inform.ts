@@ -7,13 +7,13 @@ import type { ParameterValue } from '../../cwmp/message.ts';
 import { type DeviceEffect, type Effects, noteParameter, type Origin } from './effects.ts';
 
 /** Leaf of an Inform's parameter → member of the device; the same below both roots. */
-const IDENTITY: Readonly<Record<string, 'modelName' | 'hardwareVersion' | 'softwareVersion' | 'connectionRequestUrl'>> =
-  {
-    'DeviceInfo.ModelName': 'modelName',
-    'DeviceInfo.HardwareVersion': 'hardwareVersion',
-    'DeviceInfo.SoftwareVersion': 'softwareVersion',
-    'ManagementServer.ConnectionRequestURL': 'connectionRequestUrl',
-  };
+const IDENTITY: ReadonlyMap<string, 'modelName' | 'hardwareVersion' | 'softwareVersion' | 'connectionRequestUrl'> =
+  new Map([
+    ['DeviceInfo.ModelName', 'modelName'],
+    ['DeviceInfo.HardwareVersion', 'hardwareVersion'],
+    ['DeviceInfo.SoftwareVersion', 'softwareVersion'],
+    ['ManagementServer.ConnectionRequestURL', 'connectionRequestUrl'],
+  ]);
 
 export function foldInform(effects: Effects, origin: Origin, body: FactBody<'inform'>): void {
   const { cpeId, cpe, events, changed } = body;
@@ -56,7 +56,8 @@ export function foldInform(effects: Effects, origin: Origin, body: FactBody<'inf
 export function foldValues(device: DeviceEffect, at: number, values: readonly ParameterValue[]): void {
   for (const { Name, Value, Type } of values) {
     noteParameter(device, Name, { value: Value, type: Type, readAt: at });
-    const member = IDENTITY[Name.slice(Name.indexOf('.') + 1)];
-    if (member) device[member] = Value;
+    const member = IDENTITY.get(Name.slice(Name.indexOf('.') + 1));
+    // Cut for the row and its index; whole in the tree. The data models allow 64 characters, and 256 for the URL.
+    if (member) device[member] = Value.slice(0, LIMITS.identityCharsMax);
   }
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnyFactBody } from '../../bus/messages.ts';
@@ -44,6 +45,16 @@ test('an Inform makes the device, its tree and its timeline', async () => {
   expect((await tree(control))[SSID]).toBe('home');
   const { items } = await control.devices.timeline(CPE, {});
   expect(items.map(({ kind }) => kind)).toEqual(['device.new', 'inform']);
+});
+
+test('a version too long for the index is cut in the device and whole in the tree', async () => {
+  const control = await testControl();
+  const path = 'InternetGatewayDevice.DeviceInfo.SoftwareVersion';
+  const version = randomBytes(4_000).toString('base64');
+  await control.send(inform({ changed: [value(path, version)] }));
+  expect((await control.devices.get(CPE)).softwareVersion).toBe(version.slice(0, 256));
+  expect((await tree(control))[path]).toBe(version);
+  expect(await count(control, 'parked_message')).toBe(0);
 });
 
 test('the same batch delivered again takes effect once', async () => {
