@@ -21,6 +21,11 @@ test.each([
   expect(JSON.stringify(redact(value, isSecret))).not.toContain(SECRET);
 });
 
+test('a member called __proto__ is kept like any other', () => {
+  const sent = '{"__proto__":{"a":"1"},"b":"2"}';
+  expect(JSON.stringify(redact(JSON.parse(sent), isSecret))).toBe(sent);
+});
+
 test('what is not secret stays as it is, an empty secret stays visibly empty', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {

@@ -20,13 +20,13 @@ export function redact(value: unknown, isSecret: IsSecret): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const named = (value as { Name?: unknown; name?: unknown }).Name ?? (value as { name?: unknown }).name;
   const secretValue = typeof named === 'string' && isSecret(named);
-  const copy: Record<string, unknown> = {};
-  for (const [key, member] of Object.entries(value)) {
+  const members = Object.entries(value).map(([key, member]) => {
     const holdsSecret =
       (secretValue && /^value$/i.test(key)) || (typeof member !== 'object' && (isSecretLeaf(key) || isSecret(key)));
-    copy[key] = holdsSecret && member !== null && member !== '' ? REDACTED : redact(member, isSecret);
-  }
-  return copy;
+    return [key, holdsSecret && member !== null && member !== '' ? REDACTED : redact(member, isSecret)];
+  });
+  // Not by assignment: a member called __proto__ would then be the prototype, and missing from the evidence.
+  return Object.fromEntries(members);
 }
 
 /** `redact` for records, keeping the type. */
