@@ -70,6 +70,12 @@ test.each([
   expect(diagnosticState(state).type).toBe(type);
 });
 
+test('a state that is called like a member of every object is an unknown error', () => {
+  for (const state of ['constructor', '__proto__', 'toString']) {
+    expect(diagnosticState(state)).toEqual({ type: 'error', code: state, text: `the CPE reports ${state}` });
+  }
+});
+
 test('the misspelt MinimumResponseTmie of TR-098 is read under its proper name (CWMP D13)', () => {
   const ping = findDiagnostic('IPPing', 'InternetGatewayDevice.', nothing)!;
   const reading = readDiagnostic(ping, [

@@ -202,27 +202,29 @@ export type DiagnosticState =
   | { type: 'error'; code: string; text: string };
 
 /** Final failures in words. Some vendors write the first one for every failure, so the wording stays careful. */
-const ERROR_TEXTS: Readonly<Record<string, string>> = {
-  Error_CannotResolveHostName: 'the CPE could not resolve the host name',
-  Error_NoRouteToHost: 'the CPE has no route to the host',
-  Error_MaxHopCountExceeded: 'the host was not reached within the allowed hops',
-  Error_InitConnectionFailed: 'the CPE could not connect to the server',
-  Error_NoResponse: 'the server did not respond',
-  Error_TransferFailed: 'the transfer broke off',
-  Error_PasswordRequestFailed: 'the server did not ask for the password as expected',
-  Error_LoginFailed: 'the server refused the login',
-  Error_NoTransferMode: 'the server refused the transfer mode',
-  Error_NoPASV: 'the server refused passive mode',
-  Error_NoCWD: 'the server refused to change the folder',
-  Error_NoSTOR: 'the server refused to store the file',
-  Error_NoTransferComplete: 'the server did not confirm the transfer',
-  Error_IncorrectSize: 'the file has another size than expected',
-  Error_Timeout: 'the test ran out of time',
-  Error_DNSServerNotResolved: 'the CPE could not resolve the DNS server',
-  Error_Internal: 'the CPE had an internal error',
-  Error_Other: 'the CPE gave no reason',
-  Error: 'the CPE gave no reason',
-};
+const ERROR_TEXTS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    Error_CannotResolveHostName: 'the CPE could not resolve the host name',
+    Error_NoRouteToHost: 'the CPE has no route to the host',
+    Error_MaxHopCountExceeded: 'the host was not reached within the allowed hops',
+    Error_InitConnectionFailed: 'the CPE could not connect to the server',
+    Error_NoResponse: 'the server did not respond',
+    Error_TransferFailed: 'the transfer broke off',
+    Error_PasswordRequestFailed: 'the server did not ask for the password as expected',
+    Error_LoginFailed: 'the server refused the login',
+    Error_NoTransferMode: 'the server refused the transfer mode',
+    Error_NoPASV: 'the server refused passive mode',
+    Error_NoCWD: 'the server refused to change the folder',
+    Error_NoSTOR: 'the server refused to store the file',
+    Error_NoTransferComplete: 'the server did not confirm the transfer',
+    Error_IncorrectSize: 'the file has another size than expected',
+    Error_Timeout: 'the test ran out of time',
+    Error_DNSServerNotResolved: 'the CPE could not resolve the DNS server',
+    Error_Internal: 'the CPE had an internal error',
+    Error_Other: 'the CPE gave no reason',
+    Error: 'the CPE gave no reason',
+  }),
+);
 
 /** What a DiagnosticsState means (CWMP D5, Appendix A): `Completed` is the older spelling, any unknown `Error…` is a failure. */
 export function diagnosticState(value: string): DiagnosticState {
@@ -231,7 +233,7 @@ export function diagnosticState(value: string): DiagnosticState {
   if (state === 'Requested') return { type: 'requested' };
   if (state === 'Canceled') return { type: 'cancelled' };
   if (state === '' || state === 'None') return { type: 'idle' };
-  return { type: 'error', code: state, text: ERROR_TEXTS[state] ?? `the CPE reports ${state}` };
+  return { type: 'error', code: state, text: ERROR_TEXTS.get(state) ?? `the CPE reports ${state}` };
 }
 
 export interface DiagnosticReading {
