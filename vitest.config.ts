@@ -7,6 +7,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', 'dist/**', 'data/**'],
     pool: 'forks',
     maxWorkers: 2,
+    // Tests marked concurrent wait for real time-outs: all of a file's at once.
+    maxConcurrency: 64,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
