@@ -316,6 +316,8 @@ test('CWMP C5: without a session an empty POST is 204 and anything else 400, not
     ).toBe(400);
   }
   expect(cpe.wire.isOpen).toBe(true);
+  await cpe.inform({ events: ['1 BOOT'] });
+  await edge.until(() => edge.factsOf('inform').some((body) => body.cpeId === cpe.cpeId));
   expect(edge.factsOf('progress').filter((body) => body.actionId === action)).toEqual([]);
   expect(await edge.metric('starling_requests_refused_total', 'no-session')).toBeGreaterThanOrEqual(9);
 });

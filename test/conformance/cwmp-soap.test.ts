@@ -227,7 +227,9 @@ test.each([
     .replace('?>', `?>${front}`)
     .replace('</DeviceId>', `${deep}${deep.replaceAll('<', '</')}</DeviceId>`);
   expect((await cpe.post(xml)).status).toBe(400);
-  expect(edge.factsOf('inform').filter((body) => body.cpeId === cpe.cpeId)).toEqual([]);
+  await cpe.inform({ events: ['1 BOOT'] });
+  const first = await edge.until(() => edge.factsOf('inform').find((body) => body.cpeId === cpe.cpeId));
+  expect(first.events).toEqual([{ EventCode: '1 BOOT', CommandKey: '' }]);
 });
 
 test('CWMP E17: values go out escaped, and come back from a parser as they were', async () => {
