@@ -71,6 +71,13 @@ test('FIELD 17: objects listed without their dot are found out, in one listing a
   const deep = await field.booted(['gpn-objects-without-dot']);
   expect((await field.ask(deep, 'refresh', { path: '' })).outcome).toBe('done');
   expect(told(deep, IGD).values).toEqual(real(deep, IGD).values);
+  // What has something below it is an object and nothing else; an empty one cannot be told from a parameter.
+  const { names } = real(deep, IGD);
+  const objects = names.filter(
+    (name) => name.endsWith('.') && names.some((other) => other !== name && other.startsWith(name)),
+  );
+  const listed = new Set(told(deep, IGD).names);
+  expect(objects.filter((name) => !listed.has(name) || listed.has(name.slice(0, -1)))).toEqual([]);
   const level = await field.booted(['gpn-objects-without-dot'], isA('Walker'));
   const lan = `${IGD}LANDevice.1.`;
   await field.tolerated('object-without-dot', async () => {
