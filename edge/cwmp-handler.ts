@@ -49,7 +49,7 @@ export interface CwmpHandlerOptions {
   lane: number;
   downloadUrl(cpeId: CpeId, fileId: string): string;
   uploadUrl(cpeId: CpeId, actionId: string): string;
-  /** Highest sequence that control has acknowledged of this thread's lane. */
+  /** Highest sequence that control has acknowledged, of whatever thread: the session may have begun on another one. */
   ackedSequence(): number;
   /** Tells the relay that the outbox has something. */
   nudge(): void;

@@ -77,7 +77,8 @@ const sessions: CwmpHandler = new CwmpHandler({
   lane: data.lane,
   downloadUrl: (_cpeId, fileId) => fileUrls.download(fileId, systemClock.now() + LIMITS.fileUrlMs),
   uploadUrl: (cpeId, actionId) => fileUrls.upload(cpeId, actionId, systemClock.now() + LIMITS.fileUrlMs),
-  ackedSequence: () => Number(Atomics.load(acked, data.lane)),
+  // One counter numbers the facts of all lanes, and the relay hands them over in its order, so the highest one speaks for all before it.
+  ackedSequence: () => acked.reduce((highest, _, lane) => Math.max(highest, Number(Atomics.load(acked, lane))), 0),
   nudge,
   unproven: (exchange) => (config.cpeAuth === 'none' ? null : prove(exchange)),
 });
