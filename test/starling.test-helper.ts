@@ -4,9 +4,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { REPOSITORY } from './corpus.ts';
 
-const launcher = resolve(import.meta.dirname, '../bin/starling.mjs');
+// The sources' one, also from what is built of this file.
+const launcher = join(REPOSITORY, 'bin/starling.mjs');
 
 export interface TestStarling {
   process: ChildProcess;

@@ -1,6 +1,6 @@
-// `npm run fuzz -- --seconds 60 [--seed N]`: feeds changed messages to both readers until the time is up. A finding is a throw, a
+// `npm run fuzz -- --seconds 60 [--seed N] [--target readers|edge]`: feeds changed messages to both readers until the time is up. A finding is a throw, a
 // disagreement, or memory that grows; its input is saved under test/fuzz/findings and the exit status is 1. It knows no coverage: the
-// corpora are what leads it into the corners.
+// corpora are what leads it into the corners. The target `edge` is edge.ts.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { ownCorpus, REPOSITORY, sharedCorpus } from '../corpus.ts';
 import { mutate } from '../mutate.ts';
 import { randomFrom, seedOfRun } from '../random.ts';
 import { disagreement } from '../readers.ts';
+import { fuzzEdge } from './edge.ts';
 
 /** Documents above this are left out: they take the time of a hundred small ones and hold nothing else. */
 const DOCUMENT_BYTES_MAX = 20_000;
@@ -69,27 +70,37 @@ function examine(input: Buffer, contentType: string | null, report: FuzzReport):
   }
 }
 
-function main(): void {
-  const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string' }, seed: { type: 'string' }, target: { type: 'string', default: 'readers' } },
+  });
+  const { target } = values;
   const seconds = Number(values.seconds ?? 60);
   const seed = values.seed === undefined ? seedOfRun() : Number(values.seed);
-  if (!Number.isFinite(seconds) || !Number.isFinite(seed)) {
-    console.error('usage: npm run fuzz -- [--seconds NUMBER] [--seed NUMBER]');
+  if (!Number.isFinite(seconds) || !Number.isFinite(seed) || (target !== 'readers' && target !== 'edge')) {
+    console.error('usage: npm run fuzz -- [--seconds NUMBER] [--seed NUMBER] [--target readers|edge]');
     process.exitCode = 2;
     return;
   }
   const folder = join(REPOSITORY, 'test/fuzz/findings');
   let count = 0;
-  const report = fuzz({ seconds, seed }, (input, finding) => {
+  const save = (input: Buffer, finding: string): void => {
     mkdirSync(folder, { recursive: true });
-    const base = join(folder, `${seed}-${++count}`);
-    writeFileSync(`${base}.xml`, input);
+    const base = join(folder, `${target}-${seed}-${++count}`);
+    writeFileSync(`${base}.input`, input);
     writeFileSync(`${base}.txt`, `${finding}\n`);
-    console.error(`${base}.xml\n${finding}`);
-  });
-  const { runs, accepted, findings } = report;
+    console.error(`${base}.input\n${finding}`);
+  };
+  if (target === 'edge') {
+    const { runs, statuses, findings, residentMiB } = await fuzzEdge({ seconds, seed }, save);
+    console.log(`runs ${runs}, seed ${seed}, statuses ${JSON.stringify(statuses)}, findings ${findings.length}`);
+    console.log(`resident ${residentMiB.before} MiB before, ${residentMiB.after} MiB after`);
+    if (findings.length > 0) process.exitCode = 1;
+    return;
+  }
+  const { runs, accepted, findings } = fuzz({ seconds, seed }, save);
   console.log(`runs ${runs}, accepted ${accepted}, seed ${seed}, findings ${findings.length}`);
   if (findings.length > 0) process.exitCode = 1;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) main();
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main();
