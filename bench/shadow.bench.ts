@@ -94,7 +94,8 @@ export async function shadowBench({
   return { table: bench.table(), work };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+/** Prints all sizes of fleet and tree. */
+export async function printShadowBench(): Promise<void> {
   for (const [devices, tree] of [
     [10_000, 1_000],
     [10_000, 3_000],
@@ -105,3 +106,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.log(work);
   }
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await printShadowBench();
