@@ -1,15 +1,8 @@
-// Thrown errors are tagged classes with a closed tag set; expected outcomes are values and live with their functions.
+// Thrown errors are tagged classes with a closed tag set; expected outcomes are values and live with their functions. Faults of CWMP are
+// values too: see cwmp/faults.ts.
 // `message` may be shown to a CPE, caller or operator; `detail` stays in our log.
 
-export type ErrorTag =
-  | 'acs-fault'
-  | 'cpe-fault'
-  | 'session-violation'
-  | 'connector'
-  | 'config'
-  | 'refused'
-  | 'store'
-  | 'bus';
+export type ErrorTag = 'config' | 'refused' | 'store' | 'bus';
 
 /** The common shape: match on `tag` and `code`, never on text. */
 export class StarlingError extends Error {
@@ -22,14 +15,6 @@ export class StarlingError extends Error {
     this.tag = tag;
     this.code = code;
     this.detail = options.detail;
-  }
-}
-
-/** A fault of ours in answer to a CPE request: 8000–8006 and 8800–8899 (cwmp-1-4.xsd, ACSFaultCodeType). */
-export class AcsFault extends StarlingError {
-  override name = 'AcsFault';
-  constructor(code: number, message: string, options?: { detail?: string; cause?: unknown }) {
-    super('acs-fault', String(code), message, options);
   }
 }
 
@@ -69,16 +54,4 @@ export class BusError extends StarlingError {
   constructor(code: BusErrorCode, message: string, options?: { detail?: string; cause?: unknown }) {
     super('bus', code, message, options);
   }
-}
-
-/** Errors cross a thread or the bus as plain data: structured clone drops class, tag and code. */
-export interface WireError {
-  tag: ErrorTag | 'unknown';
-  code: string;
-  message: string;
-}
-
-export function toWire(error: unknown): WireError {
-  if (error instanceof StarlingError) return { tag: error.tag, code: error.code, message: error.message };
-  return { tag: 'unknown', code: 'unknown', message: error instanceof Error ? error.message : String(error) };
 }

@@ -2,14 +2,23 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cpeIdOf, escapePart, newId, unescapePart } from './ids.ts';
 
-const device = (OUI: string, ProductClass: string, SerialNumber: string) => ({ Manufacturer: 'x', OUI, ProductClass, SerialNumber });
+const device = (OUI: string, ProductClass: string, SerialNumber: string) => ({
+  Manufacturer: 'x',
+  OUI,
+  ProductClass,
+  SerialNumber,
+});
 
 test.each([
   ['plain', device('00259E', 'EG8145V5', 'A1'), '00259E-EG8145V5-A1'],
   ['OUI in lower case', device('00259e', 'EG8145V5', 'A1'), '00259E-EG8145V5-A1'],
   ['no ProductClass', device('00259E', '', 'A1'), '00259E-A1'],
   ['blank and dash', device('00147F', 'SpeedTouch 780', 'C-1'), '00147F-SpeedTouch~20780-C~2D1'],
-  ['what breaks URLs, subjects and keys', device('000000', 'a.b/*>', '%?#<é'), '000000-a~2Eb~2F~2A~3E-~25~3F~23~3C~C3~A9'],
+  [
+    'what breaks URLs, subjects and keys',
+    device('000000', 'a.b/*>', '%?#<é'),
+    '000000-a~2Eb~2F~2A~3E-~25~3F~23~3C~C3~A9',
+  ],
 ])('cpeId: %s', (_, id, expected) => {
   expect(cpeIdOf(id)).toBe(expected);
 });

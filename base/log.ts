@@ -1,6 +1,6 @@
 // The one logger. Structured, asynchronous, to standard error, so that standard output stays for what a command prints.
 
-import { pino, type Logger } from 'pino';
+import { type Logger, pino } from 'pino';
 
 export type Log = Logger;
 

@@ -43,8 +43,9 @@ export function gauge(registry: Registry, name: string, help: string, read: () =
 }
 
 /** Seconds in the buckets that matter for a protocol answered in microseconds and over slow uplinks. */
-export const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
+/** A histogram of seconds with one label. */
 export function latency(registry: Registry, name: string, help: string, label: string): Histogram {
   return new Histogram({ name, help, labelNames: [label], buckets: LATENCY_BUCKETS, registers: [registry] });
 }

@@ -42,10 +42,6 @@ export class ApiError extends Refused {
   }
 }
 
-export function notFound(what: string, id: string, listedAt: string): ApiError {
-  return new ApiError(404, 'not-found', `There is no ${what} '${id}'. ${listedAt} lists those that exist.`);
-}
-
 /** One line per thing that is wrong, each with the field it is about: `values.wifi.2g.ssid`, or `(body)` for the whole. */
 export function detailsOf(error: z.ZodError, whole: string): ErrorDetail[] {
   return error.issues.flatMap((issue) => {

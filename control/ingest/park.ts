@@ -10,7 +10,8 @@ export interface Parked {
   why: string;
 }
 
-export const sealedMessage = (subject: string, id: string): string => `parked:${subject}:${id}`;
+/** Binds a parked message to its place. */
+const sealedMessage = (subject: string, id: string): string => `parked:${subject}:${id}`;
 
 /** Stores them, each once. Returns how many were new. */
 export async function park(tx: Sql, { box, log }: ControlContext, messages: Parked[]): Promise<number> {
