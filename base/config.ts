@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { ConfigError } from './errors.ts';
+import { LIMITS } from './limits.ts';
 
 type Kind = 'text' | 'port' | 'integer' | 'boolean' | 'list' | 'secret';
 
@@ -269,13 +270,21 @@ export function loadConfig(
   if ((values['cpeUsername'] === null) !== (values['cpePassword'] === null)) {
     throw new ConfigError('half-secret', 'Set STARLING_CPE_USERNAME and STARLING_CPE_PASSWORD together, or neither.');
   }
-  if (typeof values['adminToken'] === 'string' && values['adminToken'].length < 24) {
-    throw new ConfigError('weak-token', 'STARLING_ADMIN_TOKEN is shorter than 24 characters.');
-  }
+  if (typeof values['adminToken'] === 'string') checkAdminToken(values['adminToken']);
   return values as unknown as Config;
 }
 
-export function isLoopback(host: string): boolean {
+/** What can be a bearer token: printable ASCII without blanks goes into a header as it is (RFC 6750 §2.1). */
+export const TOKEN_TEXT = new RegExp(`^[\\x21-\\x7e]{${LIMITS.tokenCharsMin},${LIMITS.tokenCharsMax}}$`);
+
+/** @throws ConfigError `weak-token` for a token that is easily guessed, or that no caller could send. */
+export function checkAdminToken(token: string): void {
+  if (TOKEN_TEXT.test(token)) return;
+  const want = `${LIMITS.tokenCharsMin} to ${LIMITS.tokenCharsMax} printable ASCII characters without blanks`;
+  throw new ConfigError('weak-token', `STARLING_ADMIN_TOKEN must have ${want}.`);
+}
+
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 

@@ -149,26 +149,30 @@ export const LIMITS = {
   shadowPageEntries: 200,
   /** Parameters of a shadow compared with every Inform; what past Informs had beyond them moves to the pages. */
   shadowHotEntriesMax: 256,
-  /** Seconds an API call may wait for an action to end. */
-  waitSecondsMax: 120,
-  /** Rows in one page of the API. */
-  pageRowsMax: 500,
-  /** Names or values in one action: more is a configuration file, and belongs in a Download. */
-  actionNamesMax: 256,
+
+  // ── Control: database, actions, evidence ─────────────────────────────────────────────────────────────────────────
+  /** Connections of one control to PostgreSQL; its private cluster has 40 places. */
+  databaseConnectionsMax: 10,
   /** Time for the private PostgreSQL to answer. Recovery after a kill under load took seconds on a slow disk. */
   postgresStartMs: 60_000,
   /** Time for its fast shutdown (one checkpoint) before it is ended at once; it recovers from that. */
   postgresStopMs: 20_000,
   /** Bytes of its log before the next start puts it aside, keeping one older file. */
   postgresLogBytesMax: 16 * 1024 * 1024,
-  /** Characters of one evidence record; larger members are kept as size and digest, or the chain would hold whole trees. */
-  evidenceBodyCharsMax: 64 * 1024,
-  /** Characters kept of model, versions and connection-request URL beside the tree; an index takes no row beyond 2,704 bytes. */
-  identityCharsMax: 256,
-  /** Changed values listed in one timeline entry; the first Inform of a device brings all it has. */
-  timelineValuesMax: 50,
   /** Parameters written by one statement of the ingest: keeps one batch's JSON at some MB. */
   upsertRowsMax: 5_000,
+  /** Characters kept of model, versions and connection-request URL beside the tree; an index takes no row beyond 2,704 bytes. */
+  identityCharsMax: 256,
+  /** Characters of one evidence record; larger members are kept as size and digest, or the chain would hold whole trees. */
+  evidenceBodyCharsMax: 64 * 1024,
+  /** Changed values listed in one timeline entry; the first Inform of a device brings all it has. */
+  timelineValuesMax: 50,
+  /** Characters of one value in a timeline entry. */
+  timelineValueCharsMax: 256,
+  /** Items of a result listed in one timeline entry; the result itself has them all. */
+  timelineItemsMax: 50,
+  /** Events read at once behind the commits for those who listen. */
+  livePageRows: 1_000,
   /** Time the ingest waits for an edge to take first-contact work before it acknowledges anyway; the work then goes by the reconciler. */
   dispatchWaitMs: 3_000,
   /** Time after which a claimed but unconfirmed hand-over is tried again. */
@@ -185,14 +189,12 @@ export const LIMITS = {
   actionExpiryGraceMs: 15 * 60_000,
   /** Time past its deadline after which an action that began, and of which nothing more was heard, is called failed: a day without the centre, and slack. */
   actionSilenceMs: 48 * 3_600_000,
-  /** Life of an idempotency key, and of the claim of a request that never finished (longer than the longest wait). */
-  idempotencyKeyMs: 24 * 3_600_000,
-  idempotencyClaimMs: 180_000,
-  /** Tags of one device, and characters of one. */
-  tagsMax: 64,
-  tagCharsMax: 64,
+  /** Actions past their deadline that end in one transaction. */
+  expiryBatchMax: 500,
   /** Silence after which a device no longer counts as online: the usual periodic Inform interval of a day, and an hour of slack. */
   silentAfterMs: 25 * 3_600_000,
+
+  // ── API ──────────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Bytes of one API request body. */
   apiBodyBytesMax: 1024 * 1024,
   /** Depth of JSON in an API body; deeper than any argument of an RPC, shallow enough for code that recurses. */
@@ -203,12 +205,31 @@ export const LIMITS = {
   apiRequestMs: 3_600_000,
   /** Time that open API requests get to end by themselves when Starling stops. */
   apiDrainMs: 5_000,
+  /** Seconds an API call may wait for an action to end. */
+  waitSecondsMax: 120,
   /** API calls that wait for an action at once; each holds a connection and a timer. */
   apiWaitsMax: 2_000,
+  /** Rows in one page when the caller names no limit. */
+  pageRows: 50,
+  /** Rows in one page of the API. */
+  pageRowsMax: 500,
+  /** Characters of a device id: three parts of deviceIdPartCharsMax, each character up to 9 when escaped, and two dashes. */
+  cpeIdCharsMax: 3 * 64 * 9 + 2,
+  /** Names or values in one action: more is a configuration file, and belongs in a Download. */
+  actionNamesMax: 256,
+  /** Tags of one device, and characters of one. */
+  tagsMax: 64,
+  tagCharsMax: 64,
+  /** Life of an idempotency key, and of the claim of a request that never finished (longer than the longest wait). */
+  idempotencyKeyMs: 24 * 3_600_000,
+  idempotencyClaimMs: 180_000,
   /** Characters of an Idempotency-Key; a UUID has 36. */
   idempotencyKeyCharsMax: 200,
-  /** Tags of one device. */
-  deviceTagsMax: 50,
+  /** Characters of an API token: ours have 47; one that the operator chose must not be guessable, and must fit a header. */
+  tokenCharsMin: 24,
+  tokenCharsMax: 256,
+  /** A token says when it was last used to this precision: it is for people, and spares a write per call. */
+  tokenUsedEveryMs: 60_000,
   /** Live event streams at once. */
   eventStreamsMax: 200,
   /** Events waiting for one slow reader of a stream; past it they are dropped from memory and read again from the store. */

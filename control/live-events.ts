@@ -2,6 +2,7 @@
 // listener; one that fell away resumes by number from the table.
 
 import { Refused } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { EventFilter, EventService, TimelineEntry } from './services.ts';
 import { type Database, iso } from './store/postgres.ts';
@@ -15,7 +16,6 @@ interface EventRow {
   summary: string;
   body: Record<string, unknown>;
 }
-const PAGE = 1_000;
 
 export function timelineEntry(row: EventRow): TimelineEntry {
   const { seq, device_id, action_id, at, kind, summary, body } = row;
@@ -101,11 +101,12 @@ export class LiveEvents implements EventService {
   async #deliver(): Promise<true> {
     while (this.#behind()) {
       const target = this.#committed;
-      const page = await this.since(String(this.#delivered), {}, PAGE);
+      const page = await this.since(String(this.#delivered), {}, LIMITS.livePageRows);
       for (const event of page) {
         for (const { filter, listener } of this.#listeners) if (passes(filter, event)) listener(event);
       }
-      this.#delivered = page.length === PAGE ? BigInt(page.at(-1)!.id) : maxOf(target, BigInt(page.at(-1)?.id ?? '0'));
+      this.#delivered =
+        page.length === LIMITS.livePageRows ? BigInt(page.at(-1)!.id) : maxOf(target, BigInt(page.at(-1)?.id ?? '0'));
     }
     if (this.#listeners.size === 0) this.#delivered = this.#committed;
     return true;

@@ -21,7 +21,7 @@ export interface Page<T> {
 }
 export interface PageQuery {
   cursor?: string;
-  /** 1 … LIMITS.pageRowsMax; default 50. */
+  /** 1 … LIMITS.pageRowsMax; LIMITS.pageRows when left out. */
   limit?: number;
 }
 

@@ -19,9 +19,6 @@ export interface OpenRow {
 }
 export type End = { state: 'cancelled' | 'expired' | 'failed'; why: string };
 
-/** Expired actions in one pass. */
-const BATCH = 500;
-
 export type Cancelled =
   | { type: 'ended' }
   | { type: 'ask-edge'; deviceId: string; edge: { edgeId: string; pop: string } };
@@ -92,7 +89,7 @@ export async function expireActions(context: ControlContext): Promise<string> {
             and (expires_at <= ${grace} or (expires_at <= ${new Date(at)} and claimed_at is null)))
           or (state in ('running', 'verifying') and expires_at <= ${silence})
           or (state = 'ready' and sent_at is null and cancel_sent_at <= ${grace}))
-        order by id limit ${BATCH} for no key update skip locked`;
+        order by id limit ${LIMITS.expiryBatchMax} for no key update skip locked`;
       const silent = found.filter(({ state }) => state === 'running' || state === 'verifying');
       const asked = found.filter((row) => row.cancel_asked_at !== null && !silent.includes(row));
       const waiting = found.filter((row) => row.cancel_asked_at === null && !silent.includes(row));
@@ -118,7 +115,7 @@ export async function expireActions(context: ControlContext): Promise<string> {
     });
     live.committed(seq);
     count += rows;
-    if (rows < BATCH) return `${count} actions past their deadline ended`;
+    if (rows < LIMITS.expiryBatchMax) return `${count} actions past their deadline ended`;
   }
 }
 

@@ -1,6 +1,7 @@
 // Applies what edges report of actions: progress and results move them on, through the guarded transition, with evidence. What comes for
 // an unknown action, another generation or one that ended otherwise is recorded and changes nothing.
 
+import { LIMITS } from '../../base/limits.ts';
 import type { ActionResult } from '../../bus/messages.ts';
 import type { ControlContext } from '../context.ts';
 import type { NewEvent, NewEvidence } from '../evidence/record.ts';
@@ -165,7 +166,7 @@ function applyResult(
     kind: row.kind,
     outcome: result.outcome,
     fault: result.fault ?? null,
-    items: result.items.slice(0, 50),
+    items: result.items.slice(0, LIMITS.timelineItemsMax),
   };
   events.push({
     deviceId: row.device_id,

@@ -121,6 +121,37 @@ test('tokens: the first is made once; made ones work, and stop working when revo
   expect(late.status).toBe(422);
 });
 
+test.each([
+  ['a year after 9999 in UTC', '/api/v1/devices?seenSince=9999-12-31T23:59:59-14:00'],
+  ['a year before 1', '/api/v1/devices?silentSince=0000-01-01T00:00:00Z'],
+  [
+    'a forged cursor with a time out of range',
+    `/api/v1/files?cursor=${btoa('99999999999999999999|x').replace('==', '')}`,
+  ],
+])('%s is refused as the mistake of the caller', async (_, path) => {
+  const { call } = await setUp();
+  const answer = await call('GET', path);
+  expect(answer.status).toBe(400);
+  expect((await read<{ error: { message: string } }>(Promise.resolve(answer))).error.message).toMatch(/9999|cursor/);
+});
+
+test('a token that ends after the year 9999 is refused', async () => {
+  const { call } = await setUp();
+  const meta = { name: 'late', role: 'noc', expiresAt: '9999-12-31T23:59:59-14:00' };
+  expect((await call('POST', '/api/v1/tokens', meta)).status).toBe(422);
+});
+
+test('an operator may choose a token as long as a header takes, and no longer', async () => {
+  const { control, api } = await setUp();
+  const longest = 'x'.repeat(256);
+  await control.services.tokens.ensureAdmin(longest);
+  const answer = await api.request('/api/v1/devices', { headers: { authorization: `Bearer ${longest}` } });
+  expect(answer.status).toBe(200);
+  for (const token of ['x'.repeat(257), 'with blanks in it, and long enough', 'ümlaut-and-long-enough-for-all']) {
+    await expect(control.services.tokens.ensureAdmin(token)).rejects.toThrow(/24 to 256 printable ASCII/);
+  }
+});
+
 test('devices come in keyset pages, each once, and filters narrow them', async () => {
   const { send, call } = await setUp();
   await send(...Array.from({ length: 23 }, (_, i) => inform({ serial: `S${String(i).padStart(3, '0')}` })));

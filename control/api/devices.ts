@@ -16,7 +16,7 @@ import {
   NOT_FOUND,
   page,
   queryText,
-  queryTime,
+  time,
 } from './routes.ts';
 import { credentialsView, deviceView, pageOf, parameterView, timelineEntry } from './views.ts';
 
@@ -50,8 +50,8 @@ const newCredentials = z
 
 const newTags = z.strictObject({
   tags: z
-    .array(z.string().min(1).max(64))
-    .max(LIMITS.deviceTagsMax)
+    .array(z.string().min(1).max(LIMITS.tagCharsMax))
+    .max(LIMITS.tagsMax)
     .openapi({ description: 'All tags the device shall have.' }),
 });
 
@@ -75,8 +75,8 @@ export function deviceRoutes(api: Api, devices: DeviceService): void {
           profile: queryText.optional(),
           tag: queryText.optional(),
           edgeId: queryText.optional(),
-          seenSince: queryTime.optional().openapi({ description: 'Heard from at or after this time.' }),
-          silentSince: queryTime.optional().openapi({ description: 'Not heard from since this time.' }),
+          seenSince: time.optional().openapi({ description: 'Heard from at or after this time.' }),
+          silentSince: time.optional().openapi({ description: 'Not heard from since this time.' }),
           ...page,
         }),
       },

@@ -69,13 +69,15 @@ export const body = <T extends z.ZodType>(schema: T) => ({
   required: true,
 });
 
-/** A query value PostgreSQL can hold. */
-export const queryText = z
-  .string()
-  .min(1)
-  .max(LIMITS.parameterNameCharsMax)
-  .refine(isStorable, 'holds a NUL character');
-export const queryTime = z.iso.datetime({ offset: true }).openapi({ example: '2026-01-31T12:00:00Z' });
+/** A query value PostgreSQL can hold; the longest are device ids. */
+export const queryText = z.string().min(1).max(LIMITS.cpeIdCharsMax).refine(isStorable, 'holds a NUL character');
+const isBeyond = (year: number): boolean => year < 1 || year > 9999;
+
+/** A time PostgreSQL can hold in the form we write: its year has four digits, in UTC too. */
+export const time = z.iso
+  .datetime({ offset: true })
+  .refine((text) => !isBeyond(new Date(text).getUTCFullYear()), 'must be in the years 0001 to 9999')
+  .openapi({ example: '2026-01-31T12:00:00Z' });
 
 /** `cursor` and `limit` of every list. */
 export const page = {
@@ -86,11 +88,14 @@ export const page = {
     .min(1)
     .max(LIMITS.pageRowsMax)
     .optional()
-    .openapi({ description: `Rows in the page, 1 to ${LIMITS.pageRowsMax}; 50 when not given.` }),
+    .openapi({ description: `Rows in the page, 1 to ${LIMITS.pageRowsMax}; ${LIMITS.pageRows} when not given.` }),
 };
 
 /** Ids are made of characters that need no escaping in a URL (base/ids.ts). */
-const id = z.string().regex(/^[A-Za-z0-9_~.-]{1,1024}$/);
+const id = z
+  .string()
+  .regex(/^[A-Za-z0-9_~.-]+$/)
+  .max(LIMITS.cpeIdCharsMax);
 export const deviceParams = z.object({
   id: id.openapi({
     description: 'Device id: OUI-ProductClass-SerialNumber, escaped once.',

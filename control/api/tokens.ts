@@ -5,7 +5,7 @@ import { type IdempotencyService, ROLES, type TokenService } from '../services.t
 import { may } from './auth.ts';
 import { jsonBody } from './body.ts';
 import { claimKey, idempotencyHeader } from './idempotency.ts';
-import { type Api, about, BODY_FAILURES, body, CONFLICT, FAILURES, idParams, json, NOT_FOUND } from './routes.ts';
+import { type Api, about, BODY_FAILURES, body, CONFLICT, FAILURES, idParams, json, NOT_FOUND, time } from './routes.ts';
 import { tokenView } from './views.ts';
 
 const newToken = z.strictObject({
@@ -16,7 +16,7 @@ const newToken = z.strictObject({
     .max(100)
     .openapi({ description: 'Who or what will use it: the owner its actions are recorded under.' }),
   role: z.enum(ROLES),
-  expiresAt: z.iso.datetime({ offset: true }).optional(),
+  expiresAt: time.optional(),
 });
 const made = z
   .object({

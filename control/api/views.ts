@@ -64,13 +64,9 @@ export const parameterView = z
   .object({
     name: z.string(),
     canonical: z.string().nullable(),
-    value: z
-      .string()
-      .nullable()
-      .openapi({
-        description:
-          "null: never read, or not kept. '••••' for secrets, '' for a secret that the device does not show.",
-      }),
+    value: z.string().nullable().openapi({
+      description: "null: never read, or not kept. '••••' for secrets, '' for a secret that the device does not show.",
+    }),
     type: z.string(),
     writable: z.boolean().nullable(),
     notification: z.number().nullable(),

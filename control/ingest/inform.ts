@@ -35,7 +35,10 @@ export function foldInform(effects: Effects, origin: Origin, body: FactBody<'inf
   const isSecret = effects.isSecretOf(cpeId);
   const listed = changed
     .slice(0, LIMITS.timelineValuesMax)
-    .map(({ Name, Value }) => ({ name: Name, value: isSecret(Name) ? REDACTED : Value.slice(0, 256) }));
+    .map(({ Name, Value }) => ({
+      name: Name,
+      value: isSecret(Name) ? REDACTED : Value.slice(0, LIMITS.timelineValueCharsMax),
+    }));
   const told = codes.length === 0 ? 'without an event' : codes.join(', ');
   const count =
     changed.length === 0 ? '' : `; ${changed.length} ${changed.length === 1 ? 'value' : 'values'} new or changed`;

@@ -72,7 +72,7 @@ export function fileService({ sql, clock }: ControlContext, store: FileStore | n
     },
     async list({ cursor, limit: wanted }) {
       const limit = rowsOf(wanted);
-      const [at = null, id = ''] = keyOf(cursor, /^\d+\|[^\0]+$/)?.split('|') ?? [];
+      const [at = null, id = ''] = keyOf(cursor, /^\d{13}\|[^\0]+$/)?.split('|') ?? [];
       const before = at === null ? null : new Date(Number(at));
       const rows = await sql<FileRow[]>`
         select * from file where ${before}::timestamptz is null or (created_at, id) < (${before}, ${id})

@@ -1,18 +1,15 @@
 // API tokens: random, shown once, stored as a hash. Looked up by that hash, so that the time of the answer tells nothing of a token.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { ConfigError, Refused } from '../../base/errors.ts';
+import { checkAdminToken, TOKEN_TEXT } from '../../base/config.ts';
+import { Refused } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
+import { LIMITS } from '../../base/limits.ts';
 import type { ControlContext } from '../context.ts';
 import type { Role, TokenService, TokenView } from '../services.ts';
 import { iso, isoOrNull, type Sql } from '../store/postgres.ts';
 
-export const TOKEN_PREFIX = 'stl_';
-/** A token of ours has 43 random characters; one that the operator chose must not be guessable either. */
-const TOKEN_CHARS_MIN = 24;
-const TOKEN_CHARS_MAX = 512;
-/** last_used_at is for people: once a minute is enough, and spares a write per call. */
-const USED_EVERY_MS = 60_000;
+const TOKEN_PREFIX = 'stl_';
 
 interface TokenRow {
   id: string;
@@ -29,12 +26,12 @@ interface TokenRow {
 export function tokenService({ sql, clock, log }: ControlContext): TokenService {
   return {
     async authenticate(token) {
-      if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX) return null;
+      if (!TOKEN_TEXT.test(token)) return null;
       const now = new Date(clock.now());
       const [row] = await sql<TokenRow[]>`
         select * from api_token where hash = ${hashOf(token)} and revoked_at is null and (expires_at is null or expires_at > ${now})`;
       if (!row) return null;
-      if (row.last_used_at === null || row.last_used_at.getTime() < now.getTime() - USED_EVERY_MS) {
+      if (row.last_used_at === null || row.last_used_at.getTime() < now.getTime() - LIMITS.tokenUsedEveryMs) {
         await sql`update api_token set last_used_at = ${now} where id = ${row.id}`;
       }
       return { tokenId: row.id, name: row.name, role: row.role };
@@ -58,12 +55,7 @@ export function tokenService({ sql, clock, log }: ControlContext): TokenService 
     },
     async ensureAdmin(given) {
       if (given !== null) {
-        if (given.length < TOKEN_CHARS_MIN || given.length > TOKEN_CHARS_MAX) {
-          throw new ConfigError(
-            'admin-token',
-            `STARLING_ADMIN_TOKEN must have ${TOKEN_CHARS_MIN} to ${TOKEN_CHARS_MAX} characters.`,
-          );
-        }
+        checkAdminToken(given);
         const [known] = await sql`select from api_token where hash = ${hashOf(given)}`;
         if (!known)
           await store(sql, {

@@ -4,10 +4,9 @@ import { Refused } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { Page } from '../services.ts';
 
-export const PAGE_ROWS = 50;
-
+/** Rows of a page: as many as the caller asked for, within bounds. */
 export const rowsOf = (limit: number | undefined): number =>
-  Math.min(Math.max(1, limit ?? PAGE_ROWS), LIMITS.pageRowsMax);
+  Math.min(Math.max(1, limit ?? LIMITS.pageRows), LIMITS.pageRowsMax);
 
 /** The key a cursor stands for; null for the first page. Throws Refused 400 for what we did not make. */
 export function keyOf(cursor: string | undefined, form: RegExp = /^[^\0]+$/): string | null {

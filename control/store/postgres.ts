@@ -2,6 +2,7 @@
 
 import postgres from 'postgres';
 import { ConfigError } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
 
 /** A pool, or one transaction of it: what queries take as their first argument. */
 export type Sql = postgres.Sql | postgres.TransactionSql;
@@ -19,7 +20,7 @@ export async function openDatabase(url: string, options: { connectionsMax?: numb
   let sql: Database;
   try {
     sql = postgres(url, {
-      max: options.connectionsMax ?? 10,
+      max: options.connectionsMax ?? LIMITS.databaseConnectionsMax,
       connect_timeout: 10,
       onnotice: () => {},
       connection: { application_name: 'starling', TimeZone: 'UTC' },
