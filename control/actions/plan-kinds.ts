@@ -2,6 +2,7 @@
 // kind, in the order of the contract. The edge's tasks (edge/tasks/) execute what is drafted here.
 
 import { Refused } from '../../base/errors.ts';
+import { REDACTED } from '../../base/secret-box.ts';
 import type { ActionKind } from '../../bus/messages.ts';
 import { DEFAULT_STYLE } from '../../cwmp/envelope-style.ts';
 import type { Args } from '../../cwmp/message.ts';
@@ -77,7 +78,7 @@ const set: Drafter<'set'> = (context, { values }) => {
   const typed = wanted.map(({ path, value, valueType, secret }) => ({ name: path, value, type: valueType, secret }));
   const list = wanted.map(({ path, value, valueType, secret }) => ({
     Name: path,
-    Value: secret ? '••••' : value,
+    Value: secret ? REDACTED : value,
     Type: valueType || 'xsd:string',
   }));
   const rpcs: Draft['rpcs'] = [
@@ -150,7 +151,7 @@ const add: Drafter<'add'> = (context, { name, values = {} }) => {
   const ParameterKey = context.commandKey;
   const list = typed.map(({ name: relative, value, secret }) => ({
     Name: `${object}{i}.${relative}`,
-    Value: secret ? '••••' : value,
+    Value: secret ? REDACTED : value,
     Type: '',
   }));
   const rpcs: Draft['rpcs'] = [{ method: 'AddObject', args: { ObjectName: object, ParameterKey } }];
@@ -169,7 +170,7 @@ const add: Drafter<'add'> = (context, { name, values = {} }) => {
       name: `${object}{i}.${value.name}`,
       canonical: null,
       from: null,
-      to: value.secret ? '••••' : value.value,
+      to: value.secret ? REDACTED : value.value,
       readAt: null,
       ageSeconds: null,
     })),
@@ -359,7 +360,7 @@ const rpc: Drafter<'rpc'> = (context, { method, arguments: given }) => {
   const row = cpeMethod(method);
   const args = { ...given };
   if (row) {
-    const unknown = Object.keys(args).find((name) => !(name in row.args));
+    const unknown = Object.keys(args).find((name) => !Object.hasOwn(row.args, name));
     const takes = Object.keys(row.args).join(', ') || 'nothing';
     if (unknown !== undefined) return refuse('bad-action', `${method} has no argument ${unknown}; it takes ${takes}.`);
     for (const key of ['CommandKey', 'ParameterKey'])
@@ -461,8 +462,8 @@ function difference(
   return {
     name: path,
     canonical,
-    from: secret ? (before?.sealed ? '••••' : (before?.value ?? null)) : (before?.value ?? null),
-    to: secret ? '••••' : to,
+    from: secret ? (before?.sealed ? REDACTED : (before?.value ?? null)) : (before?.value ?? null),
+    to: secret ? REDACTED : to,
     readAt: readAt === null ? null : new Date(readAt).toISOString(),
     ageSeconds: readAt === null ? null : Math.max(0, Math.round((nowMs - readAt) / 1000)),
   };

@@ -7,6 +7,7 @@ import { z } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { LIMITS } from '../../base/limits.ts';
+import { canonicalJson } from '../evidence/record.ts';
 import type { IdempotencyService } from '../services.ts';
 import type { ApiEnv } from './auth.ts';
 import { ApiError } from './errors.ts';
@@ -37,7 +38,7 @@ export async function claimKey(c: Context<ApiEnv>, service: IdempotencyService, 
   const key = c.req.header('idempotency-key');
   if (key === undefined) return { type: 'none' };
   const fingerprint = createHash('sha256')
-    .update(canonical([c.req.method, c.req.path, content]))
+    .update(canonicalJson([c.req.method, c.req.path, content]))
     .digest('hex');
   const claim = await service.claim(c.get('principal').tokenId, key, fingerprint);
   switch (claim.type) {
@@ -75,12 +76,4 @@ export function once(service: IdempotencyService): MiddlewareHandler<ApiEnv> {
     if (c.res.ok) await service.finish(tokenId, claim.key, c.res.status, await c.res.clone().json());
     else await service.release(tokenId, claim.key);
   };
-}
-
-/** JSON with the members of every object in one order, so that the order a caller happened to use does not count. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) => {
-    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
 }

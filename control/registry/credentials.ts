@@ -1,5 +1,6 @@
 // How a device proves itself to us, and we to it: stored sealed as one text, handed to its edge by the dispatcher.
 
+import { REDACTED } from '../../base/secret-box.ts';
 import type { DeviceSettings } from '../../bus/messages.ts';
 import type { ControlContext } from '../context.ts';
 import type { CredentialsView, NewCredentials } from '../services.ts';
@@ -56,7 +57,7 @@ export function merged(before: DeviceSettings, { cpe, connectionRequest }: NewCr
 
 export function credentialsView({ cpe, connectionRequest }: DeviceSettings): CredentialsView {
   return {
-    cpe: cpe === null ? null : { username: cpe.username, password: '••••' },
-    connectionRequest: connectionRequest.map(({ username }) => ({ username, password: '••••' })),
+    cpe: cpe === null ? null : { username: cpe.username, password: REDACTED },
+    connectionRequest: connectionRequest.map(({ username }) => ({ username, password: REDACTED })),
   };
 }
