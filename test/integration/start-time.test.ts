@@ -55,10 +55,13 @@ async function byNpm(dataDir: string): Promise<number> {
   const npm = spawn('npm', ['start'], {
     cwd: REPOSITORY,
     env: { ...Object.fromEntries(ours), ...options, STARLING_DRAIN_SECONDS: '1' },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
   let out = '';
+  npm.stderr.on('data', (chunk: Buffer) => {
+    out += chunk;
+  });
   let ended = false;
   // 'close' comes when everything below npm has let go of its output, so after Starling itself ended.
   const closed = new Promise<void>((resolve) => npm.once('close', () => resolve()));
