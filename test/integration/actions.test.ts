@@ -1,8 +1,10 @@
 // Every kind of action on a CPE of each data model, from the API down to the CPE's own tree and back into evidence, with nothing replaced:
 // `starling up` as a process, PostgreSQL, sockets. What goes wrong is in actions-refused.test.ts.
 
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ActionStage, MODELS, PATHS } from './actions.test-helper.ts';
 
@@ -331,10 +333,19 @@ test.each(MODELS)(
   },
 );
 
-test('no secret that was set appears in anything the API said, in what it stores, or in the log at level debug', async () => {
+test('no secret that was set appears in anything the API said, in the log at level debug, or in the files of the database', async () => {
   const everything = stage.said.join('\n');
   expect(everything).toContain('••••');
   expect(everything).not.toContain(SECRET);
-  expect(stage.starling.log()).not.toContain(SECRET);
-  expect(stage.starling.log()).toMatch(/"level"/);
+  const { starling } = stage;
+  expect(starling.log()).toMatch(/"level"/);
+  expect(starling.log()).not.toContain(SECRET);
+  // A checkpoint is not needed: what was committed stands in the write-ahead log, and so in these files.
+  const files = readdirSync(starling.dataDir, { recursive: true, encoding: 'utf8' }).map((name) =>
+    join(starling.dataDir, name),
+  );
+  const holding = (text: string) =>
+    files.filter((file) => statSync(file).isFile() && readFileSync(file).includes(text));
+  expect(holding('••••').some((file) => file.includes('/postgres/'))).toBe(true);
+  expect(holding(SECRET)).toEqual([]);
 });
