@@ -286,6 +286,10 @@ export const LIMITS = {
   /** Time without a byte taken after which a download is given up: 64 KiB at 1 kB/s would be 64 s. */
   fileStallMs: 120_000,
 
+  // ── Metrics ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Values of one label that are counted apart. Fault codes come from CPEs: 33 are in the specification, vendors use some dozens. */
+  metricLabelValuesMax: 256,
+
   // ── Simulated CPEs (bench/fleet) ─────────────────────────────────────────────────────────────────────────────────
   /** Nonces of one simulated CPE that wait for their use: more than connection requests can be under way to it. */
   fleetNoncesMax: 64,

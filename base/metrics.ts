@@ -1,10 +1,11 @@
 // Counters that cost a map look-up on the hot path and become prom-client metrics only when somebody scrapes.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { LIMITS } from './limits.ts';
 
-/** A counter with at most one label. */
+/** A counter with at most one label. Some values come from CPEs (fault codes), so their number is bounded. */
 export class Tally {
-  #counts = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
 
   constructor(registry: Registry, name: string, help: string, label: string | null = null) {
     const counts = () => this.#counts;
@@ -21,8 +22,11 @@ export class Tally {
     });
   }
 
+  /** Counts `by` more; under `other` when the value is new and as many are known as a scrape should hold. */
   inc(value = '', by = 1): void {
-    this.#counts.set(value, (this.#counts.get(value) ?? 0) + by);
+    const isFull = this.#counts.size >= LIMITS.metricLabelValuesMax && !this.#counts.has(value);
+    const counted = isFull ? 'other' : value;
+    this.#counts.set(counted, (this.#counts.get(counted) ?? 0) + by);
   }
 
   get(value = ''): number {
