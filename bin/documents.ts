@@ -4,6 +4,7 @@ import { printConfigDoc } from '../base/config.ts';
 import { printFaultsDoc, printRpcDoc } from '../cwmp/documents.ts';
 import { TOLERANCES } from '../cwmp/tolerances.ts';
 import { SESSION_TOLERANCES } from '../edge/deviations.ts';
+import { printMetricsDoc } from './metrics-document.ts';
 
 export interface PrintedDocument {
   /** Path from the root of the repository. */
@@ -14,6 +15,7 @@ export interface PrintedDocument {
 export const DOCUMENTS: readonly PrintedDocument[] = [
   { file: 'docs/config.md', print: printConfigDoc },
   { file: 'docs/faults.md', print: printFaultsDoc },
+  { file: 'docs/metrics.md', print: printMetricsDoc },
   { file: 'docs/rpc.md', print: printRpcDoc },
   { file: 'docs/tolerances.md', print: printTolerancesDoc },
 ];

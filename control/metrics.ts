@@ -1,6 +1,7 @@
-// What control counts, in the registry it is handed. Labels have few values each: never a device, never a name from outside.
+// What control and its API count, in the registry they are handed. Labels have few values each: never a device, never a name from outside.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { latency } from '../base/metrics.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -64,4 +65,9 @@ export function controlMetrics(registry: Registry, openActions: () => Promise<Ma
       SECONDS,
     ),
   };
+}
+
+/** Registers the metric of the API; observed with the status of each answer. */
+export function apiSeconds(registry: Registry): Histogram {
+  return latency(registry, 'starling_api_request_seconds', 'Time to answer API requests, by status.', 'status');
 }

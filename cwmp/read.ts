@@ -6,7 +6,8 @@ import type { ReadResult } from './message.ts';
 import { readMessage as readFast } from './soap-reader.ts';
 import { readMessage as readSecond } from './xmldom-reader.ts';
 
-export type ParsePath = 'fast' | 'second';
+export const PARSE_PATHS = ['fast', 'second'] as const;
+export type ParsePath = (typeof PARSE_PATHS)[number];
 
 export interface Read {
   result: ReadResult;

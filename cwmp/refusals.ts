@@ -2,7 +2,8 @@
 
 import type { ReadResult, RefusalReason } from './message.ts';
 
-const REFUSALS: Record<RefusalReason, { status: number; text: string }> = {
+/** Reason → status and text, for the readers and for docs. */
+export const REFUSALS: Readonly<Record<RefusalReason, { status: number; text: string }>> = {
   'not-well-formed': {
     status: 400,
     text: 'The body is not well-formed XML. Check how the CPE escapes and closes its elements.',

@@ -4,7 +4,7 @@
 import type { Registry } from 'prom-client';
 import { LIMITS } from '../../base/limits.ts';
 import type { Log } from '../../base/log.ts';
-import { latency } from '../../base/metrics.ts';
+import { apiSeconds } from '../metrics.ts';
 import type { Services } from '../services.ts';
 import { actionRoutes } from './actions.ts';
 import { bearer } from './auth.ts';
@@ -44,12 +44,7 @@ export function createApi(needs: ApiNeeds): ApiApp {
   const api = newApi();
   const waits = new OpenRequests('calls that wait for an action', LIMITS.apiWaitsMax);
   const streams = new OpenRequests('event streams', LIMITS.eventStreamsMax);
-  const seconds = latency(
-    registry,
-    'starling_api_request_seconds',
-    'Time to answer API requests, by status.',
-    'status',
-  );
+  const seconds = apiSeconds(registry);
 
   api.onError((error, c) => errorResponse(error, c, log));
   api.notFound((c) => errorResponse(wrongWay(api, c.req.method, c.req.path), c, log));
