@@ -88,6 +88,8 @@ export class Load {
         serialNumber,
         model,
         connectionRequests: 'none',
+        // Sessions are the load's to begin: one by the clock would come between the comparison and what it compares.
+        periodicInformSeconds: 86_400,
         timers: systemTimers(TIME_SCALE),
         downMs: 4_000,
         random,
