@@ -26,8 +26,10 @@ import {
   type HttpServer,
   openHttp,
 } from './http.ts';
+import { LastContacts } from './last-contacts.ts';
 import { SessionCookies } from './session-cookie.ts';
 import { SessionTable } from './session-table.ts';
+import { Sessions } from './sessions.ts';
 import { openEdgeStore } from './store/lmdb-store.ts';
 import { Stamps } from './store/stamps.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
@@ -64,17 +66,27 @@ const nudge = (): void => {
   });
 };
 const pool = new ReadPool();
-const sessions: CwmpHandler = new CwmpHandler({
+const clock = systemClock;
+const sessions: Sessions = new Sessions({
   store,
   table: new SessionTable(data.sessionMemory),
   cookies: new SessionCookies(deriveKey(secret, 'session-cookie')),
   metrics,
-  profiles: new ProfileChooser(loadProfiles(config.profilesDir)),
-  pool,
-  clock: systemClock,
+  clock,
   log,
   incarnation: data.incarnation,
   lane: data.lane,
+});
+const lastContacts = new LastContacts({ store, clock, log, nudge });
+const cwmp = new CwmpHandler({
+  store,
+  sessions,
+  lastContacts,
+  metrics,
+  profiles: new ProfileChooser(loadProfiles(config.profilesDir)),
+  pool,
+  clock,
+  log,
   downloadUrl: (_cpeId, fileId) => fileUrls.download(fileId, systemClock.now() + LIMITS.fileUrlMs),
   uploadUrl: (cpeId, actionId) => fileUrls.upload(cpeId, actionId, systemClock.now() + LIMITS.fileUrlMs),
   // One counter numbers the facts of all lanes, and the relay hands them over in its order, so the highest one speaks for all before it.
@@ -88,7 +100,7 @@ const files = new FileServer({
   clock: systemClock,
   log,
   counted: (kind, outcome) => metrics.transfers.inc(`${kind}-${outcome}`),
-  uploaded: (upload) => sessions.uploaded(upload),
+  uploaded: (upload) => cwmp.uploaded(upload),
 });
 
 const policy: AuthPolicy = {
@@ -151,7 +163,7 @@ const handler: HttpHandler = {
   },
   post(exchange, body) {
     const started = performance.now();
-    const reply = sessions.post(exchange, exchange.note as Identity | null, body);
+    const reply = cwmp.post(exchange, exchange.note as Identity | null, body);
     if (reply instanceof Promise) {
       return reply.then((value) => {
         metrics.seconds.observe({ kind: 'stored' }, (performance.now() - started) / 1_000);
@@ -242,7 +254,7 @@ async function drain(ms: number): Promise<void> {
   server?.stopListening();
   const until = Date.now() + ms;
   while (sessions.openSessions() > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
-  sessions.flushSeen();
+  lastContacts.flush();
   const left = sessions.openSessions();
   // A worker that ends while its App still listens takes the process with it: the App is closed first (ECOSYSTEM).
   server?.close();

@@ -1,0 +1,26 @@
+// The few shapes of answers a CPE gets over HTTP.
+
+import type { HttpReply } from './http.ts';
+
+export const SOAP = 'text/xml; charset="utf-8"';
+const PLAIN = 'text/plain; charset="utf-8"';
+
+/** Nothing to say, or the end of a session (CWMP H3). */
+export const NO_CONTENT: HttpReply = { status: '204 No Content', body: '' };
+
+/** An answer that is no envelope; `text` may be shown to the owner of the CPE. */
+export function plain(status: string, text: string): HttpReply {
+  return { status, body: `${text}\n`, contentType: PLAIN };
+}
+
+/** An envelope, faults included (CWMP H2). */
+export function soap(body: string): HttpReply {
+  return { status: '200 OK', body, contentType: SOAP };
+}
+
+/** Status line of a refusal of the readers. */
+export function statusLine(status: number): string {
+  if (status === 413) return '413 Payload Too Large';
+  if (status === 415) return '415 Unsupported Media Type';
+  return '400 Bad Request';
+}

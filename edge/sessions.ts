@@ -1,0 +1,165 @@
+// Which session a POST belongs to, and the beginning and end of each: cookie, shared table and store together. What is said in a session
+// is none of its business.
+
+import type { Clock } from '../base/clock.ts';
+import type { CpeId } from '../base/ids.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import type { Session } from '../cwmp/session.ts';
+import type { Identity } from './auth.ts';
+import type { SessionTolerance } from './deviations.ts';
+import type { SessionMetrics } from './edge-metrics.ts';
+import type { HttpExchange } from './http.ts';
+import { findCookie, type SessionClaims, type SessionCookies } from './session-cookie.ts';
+import type { SessionTable } from './session-table.ts';
+import type { EdgeStore, SessionRecord } from './store/store.ts';
+
+export interface SessionsOptions {
+  store: EdgeStore;
+  table: SessionTable;
+  cookies: SessionCookies;
+  metrics: SessionMetrics;
+  clock: Clock;
+  log: Log;
+  /** Number of this start of the edge, and of this thread: together with a count they name sessions. */
+  incarnation: number;
+  lane: number;
+}
+
+/** A session found for a POST that is not an Inform. */
+export interface Found {
+  claims: SessionClaims;
+  cookie: string;
+  session: Session;
+  /** undefined while the session is quiet. */
+  record: SessionRecord | undefined;
+}
+
+/** Well below the shortest session timeout, and few writes for a body of minutes. */
+const KEEP_OPEN_MS = 15_000;
+
+export class Sessions {
+  readonly #o: SessionsOptions;
+  #count = 0;
+  /** Sessions begun on this thread: id → last POST. For the gauge and for draining. */
+  readonly #open = new Map<string, number>();
+
+  constructor(options: SessionsOptions) {
+    this.#o = options;
+  }
+
+  /** Sessions begun here that are neither ended nor silent for longer than the session timeout. */
+  openSessions(): number {
+    const oldest = this.#o.clock.now() - LIMITS.sessionTimeoutMs;
+    for (const [id, at] of this.#open) if (at < oldest) this.#open.delete(id);
+    return this.#open.size;
+  }
+
+  /** True when the exchange belongs to a session that is still open: such a POST is let in without new authentication. */
+  isLive(exchange: HttpExchange): SessionClaims | null {
+    const found = this.find(exchange, null);
+    return found !== null && found.session.phase !== 'ended' ? found.claims : null;
+  }
+
+  /** A CPE whose body takes longer than the session timeout is not silent: 3 MB over a slow uplink are twelve minutes (CWMP S9). */
+  keepOpen(exchange: HttpExchange, identity: Identity | null): void {
+    const record = this.find(exchange, identity)?.record;
+    const nowMs = this.#o.clock.now();
+    if (record === undefined || record.session.phase === 'awaiting-inform' || nowMs - record.lastAt < KEEP_OPEN_MS)
+      return;
+    this.#open.set(record.sessionId, nowMs);
+    const { cpeId } = record.session;
+    const touched = this.#o.store.touchSession(cpeId, record.sessionId, nowMs);
+    touched.catch((error: unknown) => this.#o.log.error({ err: error, cpeId }, 'a session could not be kept open'));
+  }
+
+  /**
+   * Begins a session: every earlier one of this CPE is void from now on (CWMP S11).
+   * @returns its id and the value of its cookie.
+   */
+  begin(
+    exchange: HttpExchange,
+    identity: Identity | null,
+    {
+      cpeId,
+      namespace,
+      version,
+      timeoutMs,
+      nowMs,
+    }: { cpeId: CpeId; namespace: string; version: string; timeoutMs: number; nowMs: number },
+  ): { sessionId: string; cookie: string } {
+    const { table, cookies, incarnation, lane, metrics } = this.#o;
+    const sessionId = `${incarnation.toString(36)}-${lane}-${(++this.#count).toString(36)}`;
+    const startedAtSeconds = Math.floor(nowMs / 1000);
+    const timeoutSeconds = Math.ceil(timeoutMs / 1000);
+    const cookie = cookies.seal({
+      sessionId,
+      incarnation,
+      generation: table.begin(cpeId),
+      startedAtSeconds,
+      timeoutSeconds,
+      namespaceDigit: namespace.at(-1) ?? '0',
+      version,
+      cpeId,
+      authTag: cookies.authTag(identity?.username ?? null),
+    });
+    table.rememberAddress(addressKey(exchange, identity), cookie, startedAtSeconds, startedAtSeconds + timeoutSeconds);
+    this.#open.set(sessionId, nowMs);
+    metrics.sessionsStarted.inc();
+    return { sessionId, cookie };
+  }
+
+  /** Its CPE POSTed again. */
+  touch(sessionId: string, nowMs: number): void {
+    this.#open.set(sessionId, nowMs);
+  }
+
+  /** The session a POST other than an Inform belongs to; null when there is none that may go on (CWMP C5, C6, H12, H13). */
+  find(exchange: HttpExchange, identity: Identity | null): Found | null {
+    const { cookies, store, table, clock, metrics } = this.#o;
+    const nowMs = clock.now();
+    let cookie = exchange.cookie === '' ? null : findCookie(exchange.cookie);
+    const returned = cookie !== null;
+    if (cookie === null) {
+      cookie = table.findAddress(addressKey(exchange, identity), Math.floor(nowMs / 1000));
+      if (cookie !== null) metrics.tolerances.inc('no-cookie' satisfies SessionTolerance);
+    }
+    if (cookie === null) return null;
+    const claims = cookies.open(cookie);
+    if (claims === null) return null;
+    if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) {
+      metrics.auth.inc('cookie-of-another');
+      return null;
+    }
+    const record = store.getSession(claims.cpeId);
+    if (record !== undefined) {
+      // The store knows a newer session of this CPE: this cookie's was taken over.
+      if (record.sessionId !== claims.sessionId || record.lastAt + record.timeoutMs < nowMs) return null;
+      // It returns cookies: nobody has to look for it by its address.
+      if (returned && record.posts === 1) table.forgetAddress(addressKey(exchange, identity), cookie);
+      return { claims, cookie, session: record.session, record };
+    }
+    if ((claims.startedAtSeconds + claims.timeoutSeconds) * 1000 < nowMs) return null;
+    const { cpeId } = claims;
+    const namespace = `urn:dslforum-org:cwmp-1-${claims.namespaceDigit}`;
+    const resumable = table.isLive(cpeId, claims.generation) || claims.incarnation !== this.#o.incarnation;
+    if (!resumable) return null;
+    return { claims, cookie, session: { phase: 'cpe-turn', cpeId, namespace }, record: undefined };
+  }
+
+  /** The session is over: its cookie is worth nothing from now on. */
+  close(found: Found, exchange: HttpExchange, identity: Identity | null, why: string): void {
+    const { table, metrics } = this.#o;
+    table.end(found.claims.cpeId, found.claims.generation);
+    table.forgetAddress(addressKey(exchange, identity), found.cookie);
+    this.#open.delete(found.claims.sessionId);
+    metrics.sessionsEnded.inc(why);
+  }
+}
+
+/** Under what a CPE without a cookie is found again: source address, and user name where there is one (CWMP H13). */
+function addressKey(exchange: HttpExchange, identity: Identity | null): string {
+  return identity === null || identity.username === null
+    ? exchange.address
+    : `${exchange.address}|${identity.username}`;
+}
