@@ -165,6 +165,18 @@ test.each<[string, ActionRequest, string, RegExp]>([
     /it takes CommandKey/,
   ],
   ['an RPC that CWMP lacks', { kind: 'rpc', method: 'Explode', arguments: {} }, 'bad-action', /begin with X_/],
+  [
+    'an RPC whose name is nearly right',
+    { kind: 'rpc', method: 'GetParameterValue', arguments: {} },
+    'bad-action',
+    /the nearest is GetParameterValues/,
+  ],
+  [
+    'an RPC whose arguments cannot be written',
+    { kind: 'rpc', method: 'GetParameterValues', arguments: { ParameterNames: 'Device.' } },
+    'bad-action',
+    /ParameterNames.*a list/,
+  ],
   ['a deadline in the past', { kind: 'reboot', expiresAt: '2001-01-01T00:00:00Z' }, 'bad-action', /past/],
 ])('%s is refused with what to do, and nothing is stored', async (_, request, code, message) => {
   await expect(create(request)).rejects.toMatchObject({ status: 422, code, message: expect.stringMatching(message) });
