@@ -85,6 +85,7 @@ test(`faults: ${ROUNDS} kills of everything under load lose nothing and double n
       ]);
     }
 
+    await load.stop();
     expect(await starling.stop()).toBe(0);
     starling = await startStarling(env, dataDir);
     sql = await openClusterOf(dataDir);
