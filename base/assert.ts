@@ -1,5 +1,6 @@
 // assert() is for our own mistakes and ends the session or worker loudly. It never judges what a CPE sent.
 
+/** A mistake of ours: see assert. */
 export class AssertionError extends Error {
   override name = 'AssertionError';
 }

@@ -23,6 +23,7 @@ const KEY_BYTES = 32;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
+/** Seals and opens texts, and makes keyed digests. */
 export class SecretBox {
   readonly #sealKey: Buffer;
   readonly #digestKey: Buffer;

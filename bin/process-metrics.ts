@@ -2,6 +2,7 @@
 
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 
+/** Registers them; `version` is that of package.json. */
 export function processMetrics(registry: Registry, version: string): void {
   collectDefaultMetrics({ register: registry });
   new Gauge({

@@ -20,6 +20,7 @@ interface Batch {
   refused: (error: BusError) => void;
 }
 
+/** Keeps the contract of transport.ts within one process. */
 export class InProcessTransport implements BusTransport {
   readonly #timers: Timers;
   readonly #subscribers = new Set<Subscriber>();

@@ -56,7 +56,16 @@ const rpcRecord = z.object({
 /** One RPC of an action as it happened: the transcript that becomes evidence. */
 export type RpcRecord = z.infer<typeof rpcRecord>;
 
-export const OUTCOMES = ['done', 'applied', 'partial', 'unsupported', 'refused', 'failed', 'cancelled', 'expired'] as const;
+export const OUTCOMES = [
+  'done',
+  'applied',
+  'partial',
+  'unsupported',
+  'refused',
+  'failed',
+  'cancelled',
+  'expired',
+] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 const actionResult = z.object({
@@ -68,7 +77,9 @@ const actionResult = z.object({
   before: z.array(parameterValue),
   after: z.array(parameterValue),
   /** Per parameter or object: what became of it, when they differ. */
-  items: z.array(z.object({ name: z.string(), status: z.string(), faultCode: z.number().optional(), text: z.string().optional() })),
+  items: z.array(
+    z.object({ name: z.string(), status: z.string(), faultCode: z.number().optional(), text: z.string().optional() }),
+  ),
   fault: faultStruct.optional(),
   /** Kind-specific results: InstanceNumber, transfer times, diagnostics results, MethodList. */
   data: z.record(z.string(), z.unknown()),
@@ -171,6 +182,7 @@ export type Fact = AnyFactBody & {
   at: number;
 };
 
+/** Unique among all facts of all edges; a fact published again has the same. */
 export function factMessageId(fact: { edgeId: string; lane: number; sequence: number }): string {
   return `${fact.edgeId}.${fact.lane}:${fact.sequence}`;
 }
@@ -266,7 +278,8 @@ export function parseDecision(raw: unknown): { type: 'ok'; decision: Decision } 
   const envelope = z.object({ v: z.number(), type: z.string(), body: z.unknown() }).safeParse(raw);
   if (!envelope.success) return { type: 'unknown', why: z.prettifyError(envelope.error) };
   const { v, type } = envelope.data;
-  if (v !== MESSAGE_VERSION || !Object.hasOwn(decisions, type)) return { type: 'unknown', why: `decision ${type} v${v}` };
+  if (v !== MESSAGE_VERSION || !Object.hasOwn(decisions, type))
+    return { type: 'unknown', why: `decision ${type} v${v}` };
   const body = decisions[type as DecisionType].safeParse(envelope.data.body);
   if (!body.success) return { type: 'unknown', why: `${type}: ${z.prettifyError(body.error)}` };
   return { type: 'ok', decision: { v, type, body: body.data } as Decision };

@@ -17,11 +17,13 @@ interface EventRow {
   body: Record<string, unknown>;
 }
 
+/** A row of the timeline as callers see it. */
 export function timelineEntry(row: EventRow): TimelineEntry {
   const { seq, device_id, action_id, at, kind, summary, body } = row;
   return { id: seq, at: iso(at), deviceId: device_id, actionId: action_id, kind, summary, body };
 }
 
+/** EventService over the table of events; `committed` makes it look for new ones. */
 export class LiveEvents implements EventService {
   readonly #sql: Database;
   readonly #log: Log;

@@ -10,6 +10,7 @@ export interface LastRun {
   text: string;
 }
 
+/** Runs until it is closed; its timer keeps no process from ending. */
 export class Reconciler {
   readonly name: string;
   readonly #job: () => Promise<string>;

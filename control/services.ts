@@ -87,7 +87,7 @@ export interface TimelineEntry {
   at: string;
   deviceId: string | null;
   actionId: string | null;
-  /** `device.new`, `inform`, `values`, `transfer`, `wake`, `session.failed`, `action.<state>`, `credentials`, … */
+  /** `device.new`, `inform`, `bootstrap`, `transfer`, `wake`, `session.failed`, `action.<state>`, `credentials`, `edge.hello`, … */
   kind: string;
   /** One sentence for people. */
   summary: string;
@@ -169,7 +169,7 @@ export interface ActionView {
   endedAt: string | null;
 }
 export interface PlanView {
-  /** sha256 of the canonical JSON of everything below, secrets sealed out as their own digests. */
+  /** sha256 of the canonical JSON of all below but ages and createdAt, with a keyed digest in place of the arguments: they hold secrets. */
   hash: string;
   /** RPCs as they will be sent, in words of TR-069; reads that depend on answers are said so in `note`. */
   rpcs: { method: string; args: Record<string, unknown>; note?: string }[];
@@ -225,6 +225,7 @@ export interface ActionService {
   /** Refused 409 'not-recoverable' with the reason when there is nothing to run. */
   recover(id: string, principal: Principal): Promise<ActionDetail>;
 }
+/** True when nothing more will happen to an action in this state; `recovering` has not ended. */
 export const isEnded = (state: ActionState): boolean =>
   !['planned', 'awaiting-approval', 'ready', 'running', 'verifying', 'recovering'].includes(state);
 

@@ -85,6 +85,7 @@ class Style {
   }
 }
 
+/** Reads the entries of one kind of list, one at a time, into its own fields. */
 export class Entries {
   /** Texts of the entry just read; null when it has no such element. */
   first: string | null = null;

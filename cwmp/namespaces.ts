@@ -11,6 +11,7 @@ const CWMP_NAMESPACES = Array.from({ length: 10 }, (_, digit) => CWMP + digit);
 
 const FIELDS = 5;
 
+/** The declarations of the document in hand. */
 export class Namespaces {
   /** Declarations, innermost last: prefix start and end, value start and end of each, last digit of the cwmp namespace or −1. */
   readonly #declared = new Int32Array(3 * FIELDS * LIMITS.xmlAttributesMax);

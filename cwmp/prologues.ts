@@ -18,6 +18,7 @@ interface Prologue {
 const SAMPLES = [48, 60, 100, 132, 176, 220];
 const SAMPLED_BYTES = 224;
 
+/** The beginnings one thread remembers. */
 export class Prologues {
   readonly #slots: (Prologue | null)[] = Array.from({ length: LIMITS.prologuesMax }, () => null);
 

@@ -515,7 +515,7 @@ export const ACS_METHODS = {
 // ── Derived ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type CpeMethod = keyof typeof CPE_METHODS;
-export type AcsMethod = keyof typeof ACS_METHODS;
+type AcsMethod = keyof typeof ACS_METHODS;
 
 /** The value of one field: strings (also dateTime and base64), numbers, booleans, structs and lists. */
 type ValueOf<F> = F extends { kind: 'int' | 'unsignedInt' }
@@ -539,7 +539,6 @@ type ValuesOf<Fields> = { -readonly [K in Exclude<keyof Fields, OptionalKeys<Fie
 /** Arguments and result of a method of the CPE, as plain data with the XSD's names. */
 export type CpeArgs<M extends CpeMethod> = ValuesOf<(typeof CPE_METHODS)[M]['args']>;
 export type CpeResult<M extends CpeMethod> = ValuesOf<(typeof CPE_METHODS)[M]['result']>;
-export type AcsArgs<M extends AcsMethod> = ValuesOf<(typeof ACS_METHODS)[M]['args']>;
 
 /** The row of a method the ACS calls; undefined for unknown ones and for vendors' `X_…`, which take any arguments. */
 export function cpeMethod(name: string): MethodRow | undefined {

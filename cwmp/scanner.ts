@@ -28,6 +28,7 @@ const NO_VIEW = new DataView(NO_CODES.buffer);
 /** Where one attribute lies: raw name, local name, end of name, value, end of value. */
 const FIELDS = 5;
 
+/** One scanner reads one document at a time: start, tags until END or the root's CLOSE, finish, release. */
 export class Scanner {
   doc = '';
   codes: Uint8Array = NO_CODES;

@@ -51,6 +51,7 @@ export type HandOver =
   /** No answer yet; `settled` tells in the end whether the edge took it. */
   | { type: 'late'; why: string; settled: Promise<boolean> };
 
+/** One for each control; its passes are run by reconcilers, one at a time. */
 export class Dispatcher {
   readonly #context: ControlContext;
   readonly #transport: BusTransport;

@@ -118,10 +118,7 @@ export function plan(input: PlanInput): Planned | PlanRefusal {
   };
 }
 
-/**
- * The paths to look up before planning: what the names may mean on this device. Also says whether the names are few enough to be
- * looked up, because callers other than the API may not have checked.
- */
+/** The paths to look up before planning: what the names may mean on this device. */
 export function pathsOfInterest(request: ActionRequest, device: PlanDevice, book: ProfileBook): string[] {
   const candidates = (names: string[]): string[] => names.flatMap((name) => book.candidates(device.profileId, name));
   switch (request.kind) {

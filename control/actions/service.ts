@@ -9,6 +9,7 @@ import { createAction } from './create.ts';
 import { cancelAction } from './end-here.ts';
 import { listActions, readAction } from './views.ts';
 
+/** ActionService over the context; `handOver` is told when there is something new for an edge. */
 export function actionService(context: ControlContext, handOver: Reconciler): ActionService {
   const { sql } = context;
   return {

@@ -32,6 +32,7 @@ interface ActionRow {
   ended_at: Date | null;
 }
 
+/** One page, newest first. Throws Refused 400 for a forged cursor. */
 export async function listActions(sql: Sql, query: ActionQuery): Promise<Page<ActionView>> {
   const limit = rowsOf(query.limit);
   const before = keyOf(query.cursor, /^[0-9A-Z]{26}$/);

@@ -1,4 +1,4 @@
-// What operations look at: /healthz, /metrics, and the index at /. None of them takes a token, none shows anything of a subscriber.
+// What operations look at: /healthz and /metrics. Neither takes a token, neither shows anything of a subscriber.
 
 import { createRoute } from '@hono/zod-openapi';
 import type { Registry } from 'prom-client';

@@ -60,6 +60,7 @@ export async function claimKey(c: Context<ApiEnv>, service: IdempotencyService, 
   }
 }
 
+/** The refusal of a key that was used for another request. */
 export function keyConflict(): ApiError {
   return new ApiError(422, 'idempotency-conflict', 'This Idempotency-Key was used for another request. Use a new key.');
 }

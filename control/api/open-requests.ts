@@ -10,6 +10,7 @@ export interface OpenRequest {
   leave(): void;
 }
 
+/** The places for one kind of open request. */
 export class OpenRequests {
   readonly #what: string;
   readonly #max: number;

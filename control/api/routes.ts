@@ -27,6 +27,7 @@ export function newApi(): Api {
   });
 }
 
+/** A JSON body, or answer, of this schema, as OpenAPI describes it. */
 export const json = <T extends z.ZodType>(schema: T, description: string) => ({
   description,
   content: { 'application/json': { schema } },

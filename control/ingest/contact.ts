@@ -4,10 +4,12 @@ import type { FactBody } from '../../bus/messages.ts';
 import { redactRecord } from '../redaction.ts';
 import type { Effects, Origin } from './effects.ts';
 
+/** `seen`: quiet devices were heard of; nothing else. */
 export function foldSeen(effects: Effects, _origin: Origin, body: FactBody<'seen'>): void {
   for (const { cpeId, at } of body.devices) effects.device(cpeId, at);
 }
 
+/** `session`: one that did something, or failed, on the timeline. */
 export function foldSession(effects: Effects, origin: Origin, body: FactBody<'session'>): void {
   const { cpeId, sessionId, why, ok, startedAt, endedAt, rpcs } = body;
   effects.device(cpeId, origin.at);
@@ -19,6 +21,7 @@ export function foldSession(effects: Effects, origin: Origin, body: FactBody<'se
   });
 }
 
+/** `wake`: how a connection request went; an unauthorized one asks for new credentials. */
 export function foldWake(effects: Effects, origin: Origin, body: FactBody<'wake'>): void {
   const { cpeId, outcome, method, why, durationMs } = body;
   if (outcome === 'unauthorized') effects.unauthorized.add(cpeId);
@@ -27,6 +30,7 @@ export function foldWake(effects: Effects, origin: Origin, body: FactBody<'wake'
 
 const TRANSFERS = new Set(['TransferComplete', 'AutonomousTransferComplete']);
 
+/** `request`: what a CPE sent besides Inform, redacted; an ended transfer says whether it failed. */
 export function foldRequest(effects: Effects, origin: Origin, body: FactBody<'request'>): void {
   const { cpeId, sessionId, method } = body;
   effects.device(cpeId, origin.at);
@@ -37,6 +41,7 @@ export function foldRequest(effects: Effects, origin: Origin, body: FactBody<'re
   effects.event(origin, cpeId, TRANSFERS.has(method) ? 'transfer' : 'request', summary, { method, args, sessionId });
 }
 
+/** `upload`: a file of the CPE is on its edge. */
 export function foldUpload(effects: Effects, origin: Origin, body: FactBody<'upload'>): void {
   const { cpeId, actionId, fileId, bytes, sha256 } = body;
   effects.device(cpeId, origin.at);
@@ -51,6 +56,7 @@ export function foldUpload(effects: Effects, origin: Origin, body: FactBody<'upl
   );
 }
 
+/** `hello`: an edge came up, and is to be told again what it must know. */
 export function foldHello(effects: Effects, origin: Origin, body: FactBody<'hello'>): void {
   effects.hellos.push({ edgeId: origin.edgeId, body });
   effects.events.push({

@@ -1,4 +1,4 @@
-// What a batch of facts amounts to, in memory: each fact folds into it in order, then flush.ts writes it with a handful of statements.
+// What a batch of facts amounts to, in memory: each fact folds into it in order, then ingest.ts has it written with a handful of statements.
 // Later facts of the batch win over earlier ones, so the order within a batch is kept although the statements are few.
 
 import type { CpeFacts, FactBody } from '../../bus/messages.ts';
@@ -51,6 +51,7 @@ export interface UploadEffect {
   body: FactBody<'upload'>;
 }
 
+/** Filled by the folds in the order of the facts; read once, when all are in. */
 export class Effects {
   readonly devices = new Map<string, DeviceEffect>();
   readonly actions: ActionEffect[] = [];

@@ -24,6 +24,7 @@ const FOLDS: { readonly [T in FactType]: (effects: Effects, origin: Origin, body
   upload: foldUpload,
 };
 
+/** Folds a fact by its type. */
 export function fold(effects: Effects, fact: Fact): void {
   FOLDS[fact.type](effects, fact, fact.body as never);
 }

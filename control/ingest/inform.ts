@@ -15,6 +15,7 @@ const IDENTITY: ReadonlyMap<string, 'modelName' | 'hardwareVersion' | 'softwareV
     ['ManagementServer.ConnectionRequestURL', 'connectionRequestUrl'],
   ]);
 
+/** Into the device, its tree and its timeline; after 0 BOOTSTRAP what was stored of the tree goes first (CWMP 1.9). */
 export function foldInform(effects: Effects, origin: Origin, body: FactBody<'inform'>): void {
   const { cpeId, cpe, events, changed } = body;
   const device = effects.device(cpeId, origin.at);
@@ -33,12 +34,10 @@ export function foldInform(effects: Effects, origin: Origin, body: FactBody<'inf
   foldValues(device, origin.at, changed);
 
   const isSecret = effects.isSecretOf(cpeId);
-  const listed = changed
-    .slice(0, LIMITS.timelineValuesMax)
-    .map(({ Name, Value }) => ({
-      name: Name,
-      value: isSecret(Name) ? REDACTED : Value.slice(0, LIMITS.timelineValueCharsMax),
-    }));
+  const listed = changed.slice(0, LIMITS.timelineValuesMax).map(({ Name, Value }) => ({
+    name: Name,
+    value: isSecret(Name) ? REDACTED : Value.slice(0, LIMITS.timelineValueCharsMax),
+  }));
   const told = codes.length === 0 ? 'without an event' : codes.join(', ');
   const count =
     changed.length === 0 ? '' : `; ${changed.length} ${changed.length === 1 ? 'value' : 'values'} new or changed`;

@@ -50,6 +50,7 @@ export interface IngestOptions {
   greet(): void;
 }
 
+/** What subscribes to the facts of all edges. */
 export class Ingest {
   readonly #context: ControlContext;
   readonly #options: IngestOptions;

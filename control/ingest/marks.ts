@@ -11,6 +11,7 @@ interface Place {
   sequence: number;
 }
 
+/** The marks of one edge within one transaction; `edgeId` is null for a batch in which no fact has a place. */
 export class Marks {
   readonly edgeId: string | null;
   startedAtMs: number;

@@ -8,6 +8,7 @@ import { iso } from '../store/postgres.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
+/** ConnectorService: counts over what is stored, made at each call. */
 export function connectorService({ sql, clock }: ControlContext): ConnectorService {
   return {
     async list() {
@@ -55,6 +56,7 @@ function stateOf(edges: number, parked: number): Pick<ConnectorView, 'state' | '
   return { state: 'ok', text: `${edges} ${edges === 1 ? 'edge reports' : 'edges report'}.` };
 }
 
+/** HealthService: does the database answer, and how did the last pass of each reconciler go. */
 export function healthService({ sql, metrics }: ControlContext, reconcilers: Reconciler[]): HealthService {
   return {
     async check() {

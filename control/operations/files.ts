@@ -36,6 +36,7 @@ function view(row: FileRow): FileView {
   };
 }
 
+/** What is known of one file; null when there is none of this id. */
 export async function findFile(sql: Sql, id: string): Promise<FileView | null> {
   const [row] = await sql<FileRow[]>`select * from file where id = ${id}`;
   return row ? view(row) : null;
@@ -54,6 +55,7 @@ export async function writeUploads(tx: Sql, uploads: UploadEffect[]): Promise<vo
     on conflict (id) do nothing`;
 }
 
+/** FileService; without a store files can be listed and not added. */
 export function fileService({ sql, clock }: ControlContext, store: FileStore | null): FileService {
   return {
     async add(source, { name, fileType }, principal) {

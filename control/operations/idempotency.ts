@@ -11,6 +11,7 @@ interface KeyRow {
   body: unknown;
 }
 
+/** IdempotencyService over one table: the claim is a single statement, so that of two at once one wins. */
 export function idempotencyService({ sql, clock }: ControlContext): IdempotencyService {
   return {
     async claim(tokenId, key, fingerprint) {

@@ -23,6 +23,7 @@ interface TokenRow {
   revoked_at: Date | null;
 }
 
+/** TokenService over one table. */
 export function tokenService({ sql, clock, log }: ControlContext): TokenService {
   return {
     async authenticate(token) {

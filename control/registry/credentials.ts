@@ -6,6 +6,7 @@ import type { ControlContext } from '../context.ts';
 import type { CredentialsView, NewCredentials } from '../services.ts';
 import { jsonText, type Sql } from '../store/postgres.ts';
 
+/** Binds sealed settings to their device. */
 export const sealedCredential = (deviceId: string): string => `credential:${deviceId}`;
 export const NO_SETTINGS: DeviceSettings = { cpe: null, connectionRequest: [] };
 
@@ -55,6 +56,7 @@ export function merged(before: DeviceSettings, { cpe, connectionRequest }: NewCr
   };
 }
 
+/** Settings as they may be shown. */
 export function credentialsView({ cpe, connectionRequest }: DeviceSettings): CredentialsView {
   return {
     cpe: cpe === null ? null : { username: cpe.username, password: REDACTED },

@@ -39,6 +39,7 @@ interface DeviceRow {
   open_actions: number;
 }
 
+/** DeviceService; wakes go through `dispatcher` at once, changed settings with the next pass of `handOver`. */
 export function deviceService(context: ControlContext, dispatcher: Dispatcher, handOver: Reconciler): DeviceService {
   const { sql, live, clock } = context;
   /** Writes one event in the transaction and makes it live after the commit. */

@@ -7,6 +7,7 @@ import { canonicalOf, isSecret, isSecretLeaf, type Resolution, resolve } from '.
 
 export type ResolvedName = Extract<Resolution, { type: 'ok' }>;
 
+/** The loaded profiles, asked by id. */
 export class ProfileBook {
   readonly #profiles: ReadonlyMap<string, Profile>;
 

@@ -74,4 +74,5 @@ export function cleanText(text: string): string {
 
 /** ISO text of a timestamp column. */
 export const iso = (at: Date): string => at.toISOString();
+/** The same for a column that may be null. */
 export const isoOrNull = (at: Date | null): string | null => (at === null ? null : at.toISOString());
