@@ -41,7 +41,9 @@ program.addCommand(fleetCommand());
 try {
   await program.parseAsync();
 } catch (error) {
-  // Configuration and refusals are said in one sentence; anything else is our bug and shows where.
-  process.stderr.write(`starling: ${error instanceof StarlingError ? error.message : (error as Error).stack}\n`);
+  // Configuration and refusals are said in one sentence, with what was seen below it; anything else is our bug and shows where.
+  const ours = error instanceof StarlingError;
+  process.stderr.write(`starling: ${ours ? error.message : (error as Error).stack}\n`);
+  if (ours && error.detail) process.stderr.write(`${error.detail}\n`);
   process.exit(1);
 }
