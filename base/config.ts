@@ -83,7 +83,7 @@ export const OPTIONS = {
     kind: 'secret',
     value: null,
     defaultText: 'made and printed once at first start',
-    text: 'First admin token of the API; at least 24 characters.',
+    text: 'First admin token of the API; 24 to 256 printable ASCII characters without blanks.',
   },
   cpeAuth: {
     env: 'STARLING_CPE_AUTH',
