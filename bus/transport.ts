@@ -19,6 +19,10 @@ export interface BusTransport {
    */
   publish(subject: string, messages: BusMessage[]): Promise<void>;
   /** `handler` gets batches in order, one at a time; resolving acknowledges the batch, rejecting makes it come again. */
-  subscribe(pattern: string, name: string, handler: (subject: string, messages: BusMessage[]) => Promise<void>): Subscription;
+  subscribe(
+    pattern: string,
+    name: string,
+    handler: (subject: string, messages: BusMessage[]) => Promise<void>,
+  ): Subscription;
   close(): Promise<void>;
 }

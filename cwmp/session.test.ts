@@ -24,7 +24,12 @@ const inform: CpeMessage = {
 };
 const empty: CpeMessage = { type: 'empty' };
 const transferComplete: CpeMessage = { type: 'request', envelope: envelope('7'), method: 'TransferComplete', args: {} };
-const answerTo = (method: string, id: string | null): CpeMessage => ({ type: 'response', envelope: envelope(id), method, result: {} });
+const answerTo = (method: string, id: string | null): CpeMessage => ({
+  type: 'response',
+  envelope: envelope(id),
+  method,
+  result: {},
+});
 const fault = (id: string | null): CpeMessage => ({
   type: 'fault',
   envelope: envelope(id),
@@ -53,7 +58,10 @@ function run(inputs: CpeMessage[], queue: InFlight[] = []) {
 }
 
 test('a quiet session is Inform, empty POST, 204', () => {
-  expect(run([inform, empty])).toMatchObject({ phases: ['cpe-turn', 'ended'], replies: ['inform-response', 'no-content'] });
+  expect(run([inform, empty])).toMatchObject({
+    phases: ['cpe-turn', 'ended'],
+    replies: ['inform-response', 'no-content'],
+  });
 });
 
 test('the session ends after the last queued RPC is answered, even by a Fault', () => {
@@ -63,7 +71,10 @@ test('the session ends after the last queued RPC is answered, even by a Fault', 
 });
 
 test('one request is outstanding at a time, the next only after the answer', () => {
-  const done = run([inform, empty, answerTo('GetParameterValues', 'a1'), answerTo('GetParameterNames', 'a2')], [get, second]);
+  const done = run(
+    [inform, empty, answerTo('GetParameterValues', 'a1'), answerTo('GetParameterNames', 'a2')],
+    [get, second],
+  );
   expect(done.replies).toEqual(['inform-response', 'request', 'request', 'no-content']);
 });
 
@@ -93,7 +104,11 @@ test.each([
   ['an answer nobody asked for', [inform, answerTo('GetParameterValues', 'a1')], 'unexpected-answer'],
   ['a fault nobody asked for', [inform, fault('1')], 'unexpected-answer'],
   ['the answer of another method', [inform, empty, answerTo('Reboot', 'a1')], 'method-mismatch'],
-  ['an answer after the end', [inform, empty, answerTo('GetParameterValues', 'a1'), answerTo('GetParameterValues', 'a1')], 'session-ended'],
+  [
+    'an answer after the end',
+    [inform, empty, answerTo('GetParameterValues', 'a1'), answerTo('GetParameterValues', 'a1')],
+    'session-ended',
+  ],
 ])('%s is a violation', (_, inputs, why) => {
   expect(run(inputs as CpeMessage[], [get]).replies.at(-1)).toBe(why);
 });

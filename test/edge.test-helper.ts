@@ -8,7 +8,16 @@ import { type Config, loadConfig } from '../base/config.ts';
 import { newId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { InProcessTransport } from '../bus/in-process.ts';
-import { type ActionKind, type ActionResult, type Decision, type Fact, type FactType, MESSAGE_VERSION, parseFact, type Work } from '../bus/messages.ts';
+import {
+  type ActionKind,
+  type ActionResult,
+  type Decision,
+  type Fact,
+  type FactType,
+  MESSAGE_VERSION,
+  parseFact,
+  type Work,
+} from '../bus/messages.ts';
 import { ALL_FACTS, decisionsFor } from '../bus/subjects.ts';
 import { startEdge } from '../edge/main.ts';
 
@@ -40,7 +49,15 @@ export async function startTestEdge(env: Record<string, string> = {}, dataDir?: 
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'starling-edge-'));
   const config = loadConfig(
     {},
-    { STARLING_CWMP_PORT: '0', STARLING_DATA_DIR: dir, STARLING_EDGE_THREADS: '2', STARLING_EDGE_ID: 'test', STARLING_LOG_LEVEL: 'fatal', STARLING_DRAIN_SECONDS: '1', ...env },
+    {
+      STARLING_CWMP_PORT: '0',
+      STARLING_DATA_DIR: dir,
+      STARLING_EDGE_THREADS: '2',
+      STARLING_EDGE_ID: 'test',
+      STARLING_LOG_LEVEL: 'fatal',
+      STARLING_DRAIN_SECONDS: '1',
+      ...env,
+    },
   );
   const transport = new InProcessTransport();
   const facts: Fact[] = [];
@@ -71,9 +88,12 @@ export async function startTestEdge(env: Record<string, string> = {}, dataDir?: 
       waiting.add(check);
       check();
     });
-  const factsOf: TestEdge['factsOf'] = (type) => facts.filter((fact) => fact.type === type).map((fact) => fact.body) as never;
+  const factsOf: TestEdge['factsOf'] = (type) =>
+    facts.filter((fact) => fact.type === type).map((fact) => fact.body) as never;
   const decide = async (decision: Omit<Decision, 'v'>): Promise<void> => {
-    await transport.publish(decisionsFor(config.pop, config.edgeId), [{ id: newId(), payload: { v: MESSAGE_VERSION, ...decision } }]);
+    await transport.publish(decisionsFor(config.pop, config.edgeId), [
+      { id: newId(), payload: { v: MESSAGE_VERSION, ...decision } },
+    ]);
   };
 
   return {

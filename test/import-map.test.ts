@@ -47,7 +47,8 @@ test('every import goes along the arrows', () => {
     for (const target of importsOf(file)) {
       if (!target.startsWith('.')) continue;
       const to = relative(root, resolve(root, file, '..', target)).split('/')[0] ?? '';
-      const allowed = to === from || MAY_IMPORT[from]?.includes(to) || (isTest(file) && (to === 'bench' || to === 'test'));
+      const allowed =
+        to === from || MAY_IMPORT[from]?.includes(to) || (isTest(file) && (to === 'bench' || to === 'test'));
       if (!allowed) wrong.push(`${file} imports ${target}`);
     }
   }
