@@ -2,19 +2,9 @@
 // sealed value copied to another row does not open there. Rotation of the key is not here: the `1.` in front leaves its place.
 
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { statSync } from 'node:fs';
 import { ConfigError } from './errors.ts';
+import { readOrMake } from './secret-file.ts';
 
 /** What is shown wherever a secret would stand. */
 export const REDACTED = '••••';
@@ -74,35 +64,13 @@ export class SecretBox {
 export function openSecretBox(keyFile: string): SecretBox {
   let text: string;
   try {
-    text = readFileSync(keyFile, 'utf8');
+    text = readOrMake(keyFile, () => randomBytes(KEY_BYTES).toString('base64url'));
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
-      throw new ConfigError('bad-key', `${keyFile} cannot be read.`, { cause });
-    text = createKeyFile(keyFile);
+    const message = `The key file ${keyFile} cannot be used: make it readable for this user, and its folder writable.`;
+    throw new ConfigError('bad-key', message, { cause });
   }
   if ((statSync(keyFile).mode & 0o077) !== 0) {
     throw new ConfigError('open-key', `${keyFile} may be read by others. Run: chmod 600 ${keyFile}`);
   }
   return new SecretBox(Buffer.from(text.trim(), 'base64url'));
-}
-
-/** Written under another name and linked into place: a crash leaves no half key, and of two starters one key wins. */
-function createKeyFile(keyFile: string): string {
-  mkdirSync(dirname(keyFile), { recursive: true });
-  const draft = `${keyFile}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  const file = openSync(draft, 'wx', 0o600);
-  try {
-    writeSync(file, `${randomBytes(KEY_BYTES).toString('base64url')}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  try {
-    linkSync(draft, keyFile);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    unlinkSync(draft);
-  }
-  return readFileSync(keyFile, 'utf8');
 }

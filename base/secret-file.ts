@@ -1,9 +1,9 @@
-// The one secret of an installation, from which every key is derived: made at first start, kept in the data folder, readable by its
-// owner alone. Losing it costs nothing but open file URLs and nonces. It does not encrypt stored secrets and is never sent anywhere.
+// Files that hold a secret, made at first start and readable by their owner alone; and the secret of an edge, from which the keys of file
+// URLs and nonces are derived. Losing that one costs nothing but open URLs. Stored secrets are sealed under another key (secret-box.ts).
 
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ConfigError } from './errors.ts';
 
 const SECRET_BYTES = 32;
@@ -18,8 +18,10 @@ const SECRET_TEXT = /^[0-9a-f]{64}$/;
 export function loadInstallationSecret(dataDir: string): Buffer {
   const path = join(dataDir, 'installation.secret');
   try {
-    mkdirSync(dataDir, { recursive: true });
-    return decode(path, readIfThere(path) ?? create(dataDir, path));
+    return decode(
+      path,
+      readOrMake(path, () => randomBytes(SECRET_BYTES).toString('hex')),
+    );
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(
@@ -39,6 +41,30 @@ export function deriveKey(secret: Buffer, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, '', `starling ${purpose}`, 32));
 }
 
+/**
+ * The text of a secret file without the line break at its end; the first start makes it with `make`. Throws what the file system throws.
+ * Written under another name and linked into place: a crash leaves no half file, and of several starters all read the same secret.
+ */
+export function readOrMake(path: string, make: () => string): string {
+  const known = readIfThere(path);
+  if (known !== null) return known.trim();
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  writeDurably(draft, `${make()}\n`);
+  // link() fails when the name exists, where rename() would replace it: the first of several starters wins.
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    unlinkSync(draft);
+  }
+  // The name too must outlive a power cut: what is sealed under this key is on the disk from then on.
+  syncFolder(folder);
+  return readFileSync(path, 'latin1').trim();
+}
+
 function readIfThere(path: string): string | null {
   try {
     return readFileSync(path, 'latin1');
@@ -48,29 +74,27 @@ function readIfThere(path: string): string | null {
   }
 }
 
-function create(dataDir: string, path: string): string {
-  const temporary = join(dataDir, `.installation.secret.${randomBytes(8).toString('hex')}`);
-  const fd = openSync(temporary, 'wx', 0o600);
+function writeDurably(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o600);
   try {
-    writeSync(fd, `${randomBytes(SECRET_BYTES).toString('hex')}\n`);
-    fsyncSync(fd);
+    writeSync(file, text);
+    fsyncSync(file);
   } finally {
-    closeSync(fd);
+    closeSync(file);
   }
-  // link() fails when the name exists, where rename() would replace it: the first of several starters wins and all read its secret.
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
   try {
-    linkSync(temporary, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    fsyncSync(folder);
   } finally {
-    unlinkSync(temporary);
+    closeSync(folder);
   }
-  return readFileSync(path, 'latin1');
 }
 
 function decode(path: string, text: string): Buffer {
-  const hex = text.trim();
-  if (SECRET_TEXT.test(hex)) return Buffer.from(hex, 'hex');
+  if (SECRET_TEXT.test(text)) return Buffer.from(text, 'hex');
   throw new ConfigError(
     'secret-file',
     `The secret file ${path} is damaged. Restore it from a backup, or delete it to get a new one; open file URLs then end.`,
