@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnyFactBody } from '../../bus/messages.ts';
-import { ADMIN, CPE, inform, progress, type TestControl, testControl, value } from '../control.test-helper.ts';
+import { ADMIN, CPE, inform, progress, result, type TestControl, testControl, value } from '../control.test-helper.ts';
 
 const SSID = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.SSID';
 const KEY = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.KeyPassphrase';
@@ -288,6 +288,25 @@ test('first contact gets connection-request credentials of its own before the fa
   };
   await control.send(wake);
   expect(control.bus.work()).toHaveLength(1);
+});
+
+test('connection-request credentials that an operator gave stay behind the ones that are made', async () => {
+  const control = await testControl({ manageConnectionRequest: true });
+  const given = ['a', 'b'].map((username) => ({ username, password: 'x' }));
+  await control.devices.setCredentials(CPE, { connectionRequest: given }, ADMIN);
+  const usernames: string[][] = [];
+  for (let boot = 0; boot < 3; boot++) {
+    await control.send(inform({ events: [{ EventCode: '0 BOOTSTRAP', CommandKey: '' }], reset: true }));
+    const [work] = control.bus.work().splice(-1);
+    await control.send(result(work!));
+    const { connectionRequest } = await control.devices.credentials(CPE);
+    usernames.push(connectionRequest.map(({ username }) => username.replace(/^stl.{17}$/, 'made')));
+  }
+  expect(usernames).toEqual([
+    ['made', 'a', 'b'],
+    ['made', 'made', 'a', 'b'],
+    ['made', 'made', 'a', 'b'],
+  ]);
 });
 
 test('quiet devices are seen without an event each', async () => {

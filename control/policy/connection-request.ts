@@ -2,6 +2,7 @@
 // and when a connection request was not authorized. It plans a `set` like any owner; the secret goes sealed to the device's edge.
 
 import { randomBytes } from 'node:crypto';
+import { LIMITS } from '../../base/limits.ts';
 import type { DeviceSettings } from '../../bus/messages.ts';
 import { PRIORITY, planKnown, readKnown } from '../actions/create.ts';
 import type { Owner, PlannedAction } from '../actions/insert.ts';
@@ -13,6 +14,10 @@ import type { Sql } from '../store/postgres.ts';
 const USERNAME = 'management.connection-request-username';
 const PASSWORD = 'management.connection-request-password';
 export const CONNECTION_REQUEST_POLICY = 'connection-request-credentials';
+
+/** User names of our making: random letters and digits behind a fixed beginning. */
+const OWN_CHARS = 17;
+const OWN_USERNAME = new RegExp(`^stl[A-Za-z0-9]{${OWN_CHARS}}$`);
 
 const OWNER: Owner = {
   kind: 'policy',
@@ -47,7 +52,7 @@ export async function planConnectionRequestCredentials(
   const settings = new Map<string, DeviceSettings>();
   const actions: PlannedAction[] = [];
   for (const { id, root, profile } of rows) {
-    const own = { username: `stl${randomText(17)}`, password: randomText(24) };
+    const own = { username: `stl${randomText(OWN_CHARS)}`, password: randomText(24) };
     const request: ActionRequest = { kind: 'set', values: { [USERNAME]: own.username, [PASSWORD]: own.password } };
     const device = { id, root, profileId: profile };
     const wanted = {
@@ -63,8 +68,9 @@ export async function planConnectionRequestCredentials(
       continue;
     }
     const { cpe, connectionRequest } = before.get(id) ?? NO_SETTINGS;
-    // The earlier ones are tried too, until the device has taken the new ones (FIELD 40).
-    settings.set(id, { cpe, connectionRequest: [own, ...connectionRequest.slice(0, 1)] });
+    // The ones before are tried too, until the device has taken the new ones (FIELD 40); an operator's stay for good.
+    const kept = connectionRequest.filter((pair, index) => index === 0 || !OWN_USERNAME.test(pair.username));
+    settings.set(id, { cpe, connectionRequest: [own, ...kept].slice(0, LIMITS.connectionRequestCredentialsMax) });
     actions.push(action);
   }
   await writeCredentials(tx, context, settings, CONNECTION_REQUEST_POLICY);

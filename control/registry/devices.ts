@@ -1,6 +1,7 @@
 // DeviceService: lists, one device, its tree, timeline, tags and credentials.
 
 import { Refused } from '../../base/errors.ts';
+import { cpeIdOf } from '../../base/ids.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { Dispatcher } from '../actions/dispatch.ts';
 import type { ControlContext } from '../context.ts';
@@ -89,12 +90,12 @@ export function deviceService(context: ControlContext, dispatcher: Dispatcher, h
     },
     async setCredentials(id, credentials, principal) {
       const parts = partsOfDeviceId(id);
-      if (!parts)
-        throw new Refused(
-          422,
-          'bad-device-id',
-          `${id} is no device id: write OUI-ProductClass-SerialNumber, each part escaped.`,
-        );
+      const what = 'write OUI-ProductClass-SerialNumber, the OUI in capitals, each part escaped';
+      if (!parts) throw new Refused(422, 'bad-device-id', `${id} is no device id: ${what}.`);
+      // No CPE would ever be found under another spelling of its id.
+      const { oui: OUI, productClass: ProductClass, serialNumber: SerialNumber } = parts;
+      const spelt = cpeIdOf({ Manufacturer: '', OUI, ProductClass, SerialNumber });
+      if (spelt !== id) throw new Refused(422, 'bad-device-id', `${id} is written ${spelt}: ${what}.`);
       let after = NO_SETTINGS;
       const body = { by: principal.name, role: principal.role, cpe: credentials.cpe !== undefined };
       const summary = `Credentials changed by ${principal.name}`;

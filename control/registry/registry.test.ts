@@ -108,6 +108,12 @@ test('a device can be registered before it is seen: its settings wait for an edg
     control.devices.setCredentials(CPE, { cpe: { username: 'u1', password: 'x' } }, ADMIN),
   ).rejects.toMatchObject({ code: 'username-taken' });
   await expect(control.devices.setCredentials('nonsense', {}, ADMIN)).rejects.toMatchObject({ status: 422 });
+  for (const [id, spelt] of [
+    ['00259e-HG8245-A1', '00259E-HG8245-A1'],
+    ['00259E-HG8245-A~2d1', '00259E-HG8245-A~7E2d1'],
+  ] as const) {
+    await expect(control.devices.setCredentials(id, {}, ADMIN)).rejects.toThrow(`${id} is written ${spelt}`);
+  }
   await expect(control.devices.wake(id, ADMIN)).rejects.toMatchObject({ status: 409, code: 'no-edge' });
 });
 
