@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { flagOf, loadConfig } from './config.ts';
+import { edgeIdOf, flagOf, loadConfig } from './config.ts';
 import { ConfigError } from './errors.ts';
 
 const codeOf = (load: () => unknown): string => {
@@ -62,4 +62,13 @@ test('a list is taken apart at its commas, in its order', () => {
 
 test('option names become flags', () => {
   expect(flagOf('cpeAuth')).toBe('--cpe-auth');
+});
+
+test.each([
+  ['edge1', 'edge1'],
+  ['edge1.pop.example.net', 'edge1'],
+  ['Büro Rechner', 'B-ro-Rechner'],
+  ['', 'edge'],
+])('the edge id of host %s is %s', (host, id) => {
+  expect(edgeIdOf(host)).toBe(id);
 });

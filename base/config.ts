@@ -65,7 +65,7 @@ export const OPTIONS = {
     env: 'STARLING_EDGE_ID',
     kind: 'text',
     value: null,
-    defaultText: 'the host name',
+    defaultText: 'the host name up to its first dot',
     text: 'Name of this edge; unique among all edges, never reused for another one.',
   },
   pop: { env: 'STARLING_POP', kind: 'text', value: 'default', text: 'Name of the POP this edge stands in.' },
@@ -246,7 +246,7 @@ export function loadConfig(
       values[name] = parseOption(`${name} in ${file}`, option, String(fromFile[name]));
     else values[name] = option.value;
   }
-  values['edgeId'] ??= hostname();
+  values['edgeId'] ??= edgeIdOf(hostname());
   values['edgeThreads'] ??= Math.max(1, availableParallelism() - 1);
   for (const name of ['edgeId', 'pop'] as const) {
     if (!/^[A-Za-z0-9_-]{1,64}$/.test(String(values[name]))) {

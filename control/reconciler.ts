@@ -4,7 +4,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 
-export interface LastRun {
+interface LastRun {
   at: number;
   ok: boolean;
   text: string;

@@ -51,7 +51,7 @@ interface News extends Omit<Description, 'root'> {
   sessionId: string;
   facts: CpeFacts;
   inform: Inform;
-  changed: readonly ParameterValue[] & ParameterValue[];
+  changed: ParameterValue[];
   reset: boolean;
   isNew: boolean;
   memorable: boolean;

@@ -12,7 +12,7 @@ import type { SessionMetrics } from './edge-metrics.ts';
 import type { HttpExchange } from './http.ts';
 import { findCookie, type SessionClaims, type SessionCookies } from './session-cookie.ts';
 import type { SessionTable } from './session-table.ts';
-import type { EdgeStore, SessionRecord } from './store/store.ts';
+import { type EdgeStore, isExpired, type SessionRecord } from './store/store.ts';
 
 export interface SessionsOptions {
   store: EdgeStore;
@@ -37,21 +37,23 @@ export interface Found {
 
 /** Well below the shortest session timeout, and few writes for a body of minutes. */
 const KEEP_OPEN_MS = 15_000;
+/** Each look walks over what was deleted since the last one, so not at every POST. */
+const FORGET_EVERY_MS = 1_000;
 
 export class Sessions {
   readonly #o: SessionsOptions;
   #count = 0;
-  /** Sessions begun on this thread: id → last POST. For the gauge and for draining. */
+  /** Sessions POSTed to on this thread: id → last POST, the oldest first. For the gauge and for draining. */
   readonly #open = new Map<string, number>();
+  #forgotAt = 0;
 
   constructor(options: SessionsOptions) {
     this.#o = options;
   }
 
-  /** Sessions begun here that are neither ended nor silent for longer than the session timeout. */
+  /** Sessions POSTed to here that neither ended here nor are silent for longer than the session timeout. */
   openSessions(): number {
-    const oldest = this.#o.clock.now() - LIMITS.sessionTimeoutMs;
-    for (const [id, at] of this.#open) if (at < oldest) this.#open.delete(id);
+    this.#forgetSilent(this.#o.clock.now());
     return this.#open.size;
   }
 
@@ -67,7 +69,7 @@ export class Sessions {
     const nowMs = this.#o.clock.now();
     if (record === undefined || record.session.phase === 'awaiting-inform' || nowMs - record.lastAt < KEEP_OPEN_MS)
       return;
-    this.#open.set(record.sessionId, nowMs);
+    this.touch(record.sessionId, nowMs);
     const { cpeId } = record.session;
     const touched = this.#o.store.touchSession(cpeId, record.sessionId, nowMs);
     touched.catch((error: unknown) => this.#o.log.error({ err: error, cpeId }, 'a session could not be kept open'));
@@ -104,14 +106,18 @@ export class Sessions {
       authTag: cookies.authTag(identity?.username ?? null),
     });
     table.rememberAddress(addressKey(exchange, identity), cookie, startedAtSeconds, startedAtSeconds + timeoutSeconds);
-    this.#open.set(sessionId, nowMs);
+    this.touch(sessionId, nowMs);
     metrics.sessionsStarted.inc();
     return { sessionId, cookie };
   }
 
   /** Its CPE POSTed again. */
   touch(sessionId: string, nowMs: number): void {
+    // To the end of the map, which so stays in the order of the last POST.
+    this.#open.delete(sessionId);
     this.#open.set(sessionId, nowMs);
+    // Sessions that end on another thread, or never, are forgotten also where nobody scrapes.
+    if (nowMs - this.#forgotAt >= FORGET_EVERY_MS) this.#forgetSilent(nowMs);
   }
 
   /** The session a POST other than an Inform belongs to; null when there is none that may go on (CWMP C5, C6, H12, H13). */
@@ -134,7 +140,7 @@ export class Sessions {
     const record = store.getSession(claims.cpeId);
     if (record !== undefined) {
       // The store knows a newer session of this CPE: this cookie's was taken over.
-      if (record.sessionId !== claims.sessionId || record.lastAt + record.timeoutMs < nowMs) return null;
+      if (record.sessionId !== claims.sessionId || isExpired(record, nowMs)) return null;
       // It returns cookies: nobody has to look for it by its address.
       if (returned && record.posts === 1) table.forgetAddress(addressKey(exchange, identity), cookie);
       return { claims, cookie, session: record.session, record };
@@ -154,6 +160,14 @@ export class Sessions {
     table.forgetAddress(addressKey(exchange, identity), found.cookie);
     this.#open.delete(found.claims.sessionId);
     metrics.sessionsEnded.inc(why);
+  }
+
+  #forgetSilent(nowMs: number): void {
+    this.#forgotAt = nowMs;
+    for (const [id, at] of this.#open) {
+      if (at >= nowMs - LIMITS.sessionTimeoutMs) return;
+      this.#open.delete(id);
+    }
   }
 }
 

@@ -12,7 +12,7 @@ import { systemTimers } from '../base/timers.ts';
 import { requestConnection } from './connection-request.ts';
 import { connectionRequestGuard } from './connection-request-guard.ts';
 import { HttpWaker, type WakeResult, type WakeTarget } from './http-waker.ts';
-import type { EdgeStore } from './store/store.ts';
+import { type EdgeStore, isExpired } from './store/store.ts';
 
 export interface OpenWaker {
   store: Pick<EdgeStore, 'getDevice' | 'getSettings' | 'getSession' | 'workOf' | 'appendFacts'>;
@@ -44,7 +44,7 @@ export function openWaker({ store, contactMark, config, log, registry }: OpenWak
     },
     inSession(cpeId) {
       const session = store.getSession(cpeId);
-      return session !== undefined && session.lastAt + session.timeoutMs > systemClock.now();
+      return session !== undefined && !isExpired(session, systemClock.now());
     },
     hasWork: (cpeId) =>
       store.workOf(cpeId).some((record) => record.phase !== 'waiting' || record.untilMs <= systemClock.now()),

@@ -13,7 +13,7 @@ import type { Sql } from '../store/postgres.ts';
 
 const USERNAME = 'management.connection-request-username';
 const PASSWORD = 'management.connection-request-password';
-export const CONNECTION_REQUEST_POLICY = 'connection-request-credentials';
+const CONNECTION_REQUEST_POLICY = 'connection-request-credentials';
 
 /** User names of our making: random letters and digits behind a fixed beginning. */
 const OWN_CHARS = 17;

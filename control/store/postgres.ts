@@ -7,7 +7,6 @@ import { LIMITS } from '../../base/limits.ts';
 /** A pool, or one transaction of it: what queries take as their first argument. */
 export type Sql = postgres.Sql | postgres.TransactionSql;
 export type Database = postgres.Sql;
-export type Row = postgres.Row;
 
 /** Oldest server whose SQL we use, as server_version_num. */
 const VERSION_MIN = 150_000;

@@ -10,7 +10,15 @@ import { Environment } from './environment.ts';
 import { Outbox } from './outbox.ts';
 import { Shadow } from './shadow.ts';
 import type { Stamps } from './stamps.ts';
-import type { DeviceRecord, EdgeTransaction, KnownParameter, RelayStore, SessionRecord, WorkRecord } from './store.ts';
+import {
+  type DeviceRecord,
+  type EdgeTransaction,
+  isExpired,
+  type KnownParameter,
+  type RelayStore,
+  type SessionRecord,
+  type WorkRecord,
+} from './store.ts';
 import { Table } from './table.ts';
 import { WorkTable } from './work.ts';
 
@@ -86,8 +94,9 @@ export class LmdbEdgeStore implements RelayStore {
     return this.#unlessRefused(() => this.#sessions.put(cpeId, record));
   }
 
-  removeSession(cpeId: string): Promise<void> {
-    return this.#unlessBroken(() => this.#sessions.remove(cpeId));
+  async removeSession(cpeId: string, sessionId: string): Promise<void> {
+    if (this.getSession(cpeId)?.sessionId !== sessionId) return;
+    await this.#unlessBroken(() => this.#sessions.remove(cpeId));
   }
 
   touchSession(cpeId: string, sessionId: string, at: number): Promise<void> {
@@ -117,10 +126,11 @@ export class LmdbEdgeStore implements RelayStore {
   getDevice(cpeId: string): DeviceRecord | undefined {
     const device = this.#devices.get(cpeId);
     if (device === undefined) return undefined;
-    const { cpe, softwareVersion, connectionRequestUrl, lastInformAt } = device;
+    const { cpe, learnedRoot, softwareVersion, connectionRequestUrl, lastInformAt } = device;
     const settings = this.#settings;
     return {
       cpe,
+      ...(learnedRoot === undefined ? {} : { learnedRoot }),
       softwareVersion,
       connectionRequestUrl,
       lastInformAt,
@@ -293,10 +303,6 @@ export class LmdbEdgeStore implements RelayStore {
     if (refusal === 'broken') return rejected(new StoreError(refusal, TEXTS[refusal]));
     return watched(write());
   }
-}
-
-export function isExpired(record: SessionRecord, nowMs: number): boolean {
-  return record.lastAt + record.timeoutMs < nowMs;
 }
 
 function isUsableName(username: string): boolean {

@@ -24,6 +24,11 @@ export interface SessionRecord {
   holdUntilSequence: number;
 }
 
+/** True when the CPE has been silent for longer than its session bears (CWMP S9). */
+export function isExpired({ lastAt, timeoutMs }: SessionRecord, nowMs: number): boolean {
+  return lastAt + timeoutMs < nowMs;
+}
+
 /** An action on the edge with the state of its task. */
 export interface WorkRecord {
   work: Work;
@@ -66,7 +71,11 @@ export interface EdgeStore {
   getSession(cpeId: string): SessionRecord | undefined;
   /** Resolves when any other thread would read it. */
   putSession(cpeId: string, record: SessionRecord): Promise<void>;
-  removeSession(cpeId: string): Promise<void>;
+  /**
+   * Removes this very session: the end of one may have waited for the disk while its CPE gave up and informed again. What another thread
+   * put in the last milliseconds, uncommitted, is not seen; its session then goes on by its cookie (CWMP S11).
+   */
+  removeSession(cpeId: string, sessionId: string): Promise<void>;
   /** Sets lastAt of this very session; nothing happens when another took its place meanwhile. */
   touchSession(cpeId: string, sessionId: string, at: number): Promise<void>;
   /** Sessions whose lastAt + timeoutMs has passed: for the reaper of the relay. */
