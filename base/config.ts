@@ -360,3 +360,9 @@ export function printConfigDoc(): string {
     '',
   ].join('\n');
 }
+
+/** A host name as an edge id: up to its first dot, with a dash for what a bus subject cannot hold. */
+export function edgeIdOf(host: string): string {
+  const name = (host.split('.')[0] ?? '').replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 64);
+  return name === '' ? 'edge' : name;
+}
