@@ -4,11 +4,11 @@
 //
 // The quiet path (a periodic Inform that teaches nothing, an empty POST, no work) runs without a promise and without a write.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { systemTimers } from '../base/timers.ts';
 import type { CpeFacts } from '../bus/messages.ts';
 import type { CpeMessage } from '../cwmp/message.ts';
 import { type Read, read } from '../cwmp/read.ts';
@@ -24,6 +24,7 @@ import type { Identity } from './auth.ts';
 import { contentEncodingOf, packBody, unpackBody } from './content-encoding.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import type { ReceivedUpload } from './file-server.ts';
+import { FirstContactHold } from './first-contact-hold.ts';
 import type { HttpExchange, HttpReply } from './http.ts';
 import { InformHandler, rootOf } from './inform-handler.ts';
 import type { LastContacts } from './last-contacts.ts';
@@ -53,17 +54,15 @@ export interface CwmpHandlerOptions {
   unproven(exchange: HttpExchange): HttpReply | null;
 }
 
-/** How long the first empty POST of a new CPE waits for control's first-contact work. */
-const FIRST_CONTACT_HOLD_MS = 1_500;
-const HOLD_STEP_MS = 5;
-
 export class CwmpHandler {
   readonly #o: CwmpHandlerOptions;
   readonly #informs: InformHandler;
   readonly #turn: SessionTurn;
+  readonly #hold: FirstContactHold;
 
   constructor(options: CwmpHandlerOptions) {
     this.#o = options;
+    this.#hold = new FirstContactHold({ ...options, timers: systemTimers });
     this.#turn = new SessionTurn(options);
     const taskContext = this.#taskContext.bind(this);
     this.#informs = new InformHandler({ ...options, taskContext });
@@ -177,7 +176,25 @@ export class CwmpHandler {
       this.#o.sessions.close(found, exchange, identity, 'done');
       return NO_CONTENT;
     }
+    if (message.type === 'empty' && record !== undefined && record.holdUntilSequence > 0) {
+      return this.#goOnHeld(exchange, identity, message, record.holdUntilSequence);
+    }
     return this.#goOnWithRecord(exchange, identity, message, found);
+  }
+
+  async #goOnHeld(
+    exchange: HttpExchange,
+    identity: Identity | null,
+    message: CpeMessage,
+    sequence: number,
+  ): Promise<HttpReply> {
+    this.#o.nudge();
+    await this.#hold.until(sequence);
+    // A CPE that gave up meanwhile is sent nothing: what it does not hear must not count as sent. It goes on by its cookie.
+    if (exchange.aborted) return NO_CONTENT;
+    // Or it informed anew, and what was true before the wait would overwrite that session (CWMP S11).
+    const found = this.#o.sessions.find(exchange, identity);
+    return found === null ? NO_CONTENT : this.#goOnWithRecord(exchange, identity, message, found);
   }
 
   async #goOnWithRecord(
@@ -206,7 +223,6 @@ export class CwmpHandler {
       version: found.claims.version,
       holdUntilSequence: 0,
     };
-    if (message.type === 'empty' && record.holdUntilSequence > 0) await this.#hold(record.holdUntilSequence);
     if (record.posts >= LIMITS.sessionPostsMax) {
       return this.#end(
         found,
@@ -281,14 +297,7 @@ export class CwmpHandler {
     }
   }
 
-  async #hold(sequence: number): Promise<void> {
-    this.#o.nudge();
-    for (let waited = 0; waited < FIRST_CONTACT_HOLD_MS && this.#o.ackedSequence() < sequence; waited += HOLD_STEP_MS) {
-      await sleep(HOLD_STEP_MS);
-    }
-  }
-
-  // ── Finding and ending sessions ─────────────────────────────────────────────────────────────────────────────────────
+  // ── Ending a session ────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #end(
     found: Found,
@@ -308,7 +317,7 @@ export class CwmpHandler {
         .durable.catch((error: unknown) => this.#o.log.error({ err: error }, 'outbox'));
       this.#o.nudge();
     }
-    await store.removeSession(cpeId);
+    await store.removeSession(cpeId, record.sessionId);
     this.#o.sessions.close(found, exchange, identity, why);
     return reply;
   }

@@ -49,6 +49,8 @@ const fileUrls = new FileUrls({ key: deriveKey(secret, 'file-urls'), baseUrl: da
 let server: HttpServer | null = null;
 let draining = false;
 let openConnections = 0;
+/** POSTs whose answer waits for the disk, for the pool or for control. */
+let beingAnswered = 0;
 
 const metrics = new SessionMetrics({
   openConnections: () => openConnections,
@@ -165,10 +167,15 @@ const handler: HttpHandler = {
     const started = performance.now();
     const reply = cwmp.post(exchange, exchange.note as Identity | null, body);
     if (reply instanceof Promise) {
-      return reply.then((value) => {
-        metrics.seconds.observe({ kind: 'stored' }, (performance.now() - started) / 1_000);
-        return counted(value);
-      });
+      beingAnswered++;
+      return reply
+        .then((value) => {
+          metrics.seconds.observe({ kind: 'stored' }, (performance.now() - started) / 1_000);
+          return counted(value);
+        })
+        .finally(() => {
+          beingAnswered--;
+        });
     }
     metrics.seconds.observe({ kind: 'quiet' }, (performance.now() - started) / 1_000);
     return counted(reply);
@@ -196,6 +203,7 @@ const handler: HttpHandler = {
 };
 
 const READ = { type: 'read' } as const;
+const DRAIN_LOOK_MS = 50;
 
 /** Puts who the request comes from into `note`, or returns the answer to somebody who did not prove it. */
 function prove(exchange: HttpExchange): HttpReply | null {
@@ -248,18 +256,23 @@ port.on('message', (message: ToThread) => {
   } else void drain(message.ms);
 });
 
-/** Stop accepting, let open sessions finish, flush, close, say so (SIGTERM). */
+/** Stop accepting, let open sessions, answers and file transfers finish within `ms`, flush, close, say so (SIGTERM). */
 async function drain(ms: number): Promise<void> {
   draining = true;
   server?.stopListening();
   const until = Date.now() + ms;
-  while (sessions.openSessions() > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
+  // A POST that is being answered may be of a session another thread counts as its own; its answer must not lose its socket and its store.
+  const isBusy = (): boolean => sessions.openSessions() + beingAnswered + files.transfers > 0;
+  while (isBusy() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
   lastContacts.flush();
   const left = sessions.openSessions();
   // A worker that ends while its App still listens takes the process with it: the App is closed first (ECOSYSTEM).
   server?.close();
   await pool.close();
-  await store.flushed();
+  // A disk that takes nothing must not keep the end from coming; what was not stored was not acknowledged.
+  await store
+    .flushed()
+    .catch((error: unknown) => log.error({ err: error }, 'the store could not be flushed at the end'));
   await store.close();
   tell({ type: 'drained', openSessions: left });
 }

@@ -8,7 +8,13 @@ import { versionNamed } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Waker } from './http-waker.ts';
 import { interrupt, overdue } from './planner.ts';
-import { type EdgeTransaction, isExpired, type RelayStore, type SessionRecord, type WorkRecord } from './store/store.ts';
+import {
+  type EdgeTransaction,
+  isExpired,
+  type RelayStore,
+  type SessionRecord,
+  type WorkRecord,
+} from './store/store.ts';
 import type { TaskContext } from './tasks/task.ts';
 
 export interface UpkeepOptions {

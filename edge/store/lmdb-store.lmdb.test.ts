@@ -12,8 +12,17 @@ test('a session put by one writer is read by another when the put has resolved',
   expect(store.getSession(CPE)).toEqual(record);
   await put;
   expect(other.getSession(CPE)).toEqual(record);
-  await other.removeSession(CPE);
+  await other.removeSession(CPE, record.sessionId);
   expect(store.getSession(CPE)).toBeUndefined();
+});
+
+test('the end of a session that was taken over leaves the new one alone', async () => {
+  const { store, dir, stamps } = openStore({ lane: 1 });
+  const other = openStore({ dir, lane: 2, stamps: new Stamps(stamps.memory) }).store;
+  await store.putSession(CPE, sessionOf({ sessionId: 'old' }));
+  await other.putSession(CPE, sessionOf({ sessionId: 'new' }));
+  await store.removeSession(CPE, 'old');
+  expect(store.getSession(CPE)?.sessionId).toBe('new');
 });
 
 test('what was put together without a wait is there together after the store was opened anew', async () => {
@@ -51,6 +60,14 @@ test('a session is not expired at the very end of its timeout', async () => {
   await store.putSession(CPE, sessionOf({ lastAt: 1_000, timeoutMs: 60_000 }));
   expect(store.expiredSessions(61_000, 10)).toEqual([]);
   expect(store.expiredSessions(61_001, 10).map(({ cpeId }) => cpeId)).toEqual([CPE]);
+});
+
+test('a root object that was learned by reading is still known when the device is read again (CWMP I8)', async () => {
+  const { store, dir } = openStore();
+  await store.putDevice(CPE, deviceOf({ learnedRoot: 'Device.' }));
+  expect(store.getDevice(CPE)?.learnedRoot).toBe('Device.');
+  await closeStore(store);
+  expect(openStore({ dir }).store.getDevice(CPE)).toEqual(deviceOf({ learnedRoot: 'Device.' }));
 });
 
 test('settings come from control alone: a thread that puts an older device record does not bring old ones back', async () => {
