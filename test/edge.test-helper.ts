@@ -43,8 +43,13 @@ export interface TestEdge {
 /**
  * Starts an edge on a free port of loopback.
  * @param env options by their environment names. @param dataDir an existing folder to start on again; it is kept then.
+ * @param control takes no facts while it is away; decisions arrive all the same.
  */
-export async function startTestEdge(env: Record<string, string> = {}, dataDir?: string): Promise<TestEdge> {
+export async function startTestEdge(
+  env: Record<string, string> = {},
+  dataDir?: string,
+  control = { isAway: false },
+): Promise<TestEdge> {
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= '16384';
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), 'starling-edge-'));
   const config = loadConfig(
@@ -63,6 +68,7 @@ export async function startTestEdge(env: Record<string, string> = {}, dataDir?: 
   const facts: Fact[] = [];
   const waiting = new Set<() => void>();
   transport.subscribe(ALL_FACTS, 'test', async (_subject, messages) => {
+    if (control.isAway) throw new Error('control is away');
     for (const { payload } of messages) {
       const parsed = parseFact(payload);
       if (parsed.type !== 'ok') throw new Error(`the edge sent what control cannot read: ${JSON.stringify(parsed)}`);
