@@ -24,6 +24,11 @@ export const LIMITS = {
   poolQueueMax: 8,
   /** Bytes of bodies held by one thread at once; past it a new large body is answered 503 (many slow uploads at once). */
   bodyBytesHeldMax: 256 * 1024 * 1024,
+  /** Compressed bodies one thread inflates at once: as many as libuv has threads, each up to bodyBytesMax. */
+  inflatesMax: 4,
+  /** Those that wait for it, and their bytes as received. Ordinary ones take 0.1 ms, so the last of 1,000 waits 25 ms. */
+  inflatesWaitingMax: 1_000,
+  inflatesWaitingBytesMax: 64 * 1024 * 1024,
 
   // ── XML ──────────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Depth of elements. The deepest CWMP message (DUStateChangeComplete) has 9. */

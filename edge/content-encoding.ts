@@ -25,10 +25,44 @@ export function contentEncodingOf(header: string): ContentEncoding | null {
   }
 }
 
-export type Unpacked = { type: 'ok'; bytes: Uint8Array } | { type: 'too-large' } | { type: 'corrupt' };
+export type Unpacked = { type: 'ok'; bytes: Uint8Array } | { type: 'too-large' | 'corrupt' | 'busy' };
 
-/** Inflates a body up to LIMITS.bodyBytesMax. `deflate` is zlib by RFC 9110 and raw by some CPEs; both are taken. */
-export async function unpackBody(encoding: 'gzip' | 'deflate', body: Uint8Array): Promise<Unpacked> {
+/**
+ * Inflates the bodies of one thread, few at a time: a bomb is a thousandth of what it becomes, so the bound on bytes received is none here.
+ * Others wait in the order they came, within bounds.
+ */
+export class BodyUnpacker {
+  #running = 0;
+  #waitingBytes = 0;
+  #waiting: (() => void)[] = [];
+
+  /**
+   * Inflates a body up to LIMITS.bodyBytesMax. `deflate` is zlib by RFC 9110 and raw by some CPEs; both are taken.
+   * @returns 'busy' when too much waits: the CPE is told to come again.
+   */
+  async unpack(encoding: 'gzip' | 'deflate', body: Uint8Array): Promise<Unpacked> {
+    if (this.#running < LIMITS.inflatesMax) this.#running++;
+    else {
+      const bytes = this.#waitingBytes + body.length;
+      if (this.#waiting.length >= LIMITS.inflatesWaitingMax || bytes > LIMITS.inflatesWaitingBytesMax) {
+        return { type: 'busy' };
+      }
+      this.#waitingBytes = bytes;
+      // Whoever ends hands its place over: #running stays as it is.
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      this.#waitingBytes -= body.length;
+    }
+    try {
+      return await unpackBody(encoding, body);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+}
+
+async function unpackBody(encoding: 'gzip' | 'deflate', body: Uint8Array): Promise<Unpacked> {
   const options = { maxOutputLength: LIMITS.bodyBytesMax };
   try {
     return { type: 'ok', bytes: await unpack[encoding](body, options) };

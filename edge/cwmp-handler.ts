@@ -4,6 +4,7 @@
 //
 // The quiet path (a periodic Inform that teaches nothing, an empty POST, no work) runs without a promise and without a write.
 
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -21,7 +22,7 @@ import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { ReadPool } from '../workers/pool.ts';
 import type { Identity } from './auth.ts';
-import { contentEncodingOf, packBody, unpackBody } from './content-encoding.ts';
+import { BodyUnpacker, contentEncodingOf, packBody } from './content-encoding.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import type { ReceivedUpload } from './file-server.ts';
 import { FirstContactHold } from './first-contact-hold.ts';
@@ -29,7 +30,7 @@ import type { HttpExchange, HttpReply } from './http.ts';
 import { InformHandler, rootOf } from './inform-handler.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { applyEvents } from './planner.ts';
-import { NO_CONTENT, plain, SOAP, soap, statusLine } from './replies.ts';
+import { COME_AGAIN, NO_CONTENT, plain, SOAP, soap, statusLine } from './replies.ts';
 import { type Effects, noEffects, SessionTurn, sessionFact } from './session-turn.ts';
 import type { Found, Sessions } from './sessions.ts';
 import type { DeviceRecord, EdgeStore, SessionRecord } from './store/store.ts';
@@ -59,6 +60,7 @@ export class CwmpHandler {
   readonly #informs: InformHandler;
   readonly #turn: SessionTurn;
   readonly #hold: FirstContactHold;
+  readonly #unpacker = new BodyUnpacker();
 
   constructor(options: CwmpHandlerOptions) {
     this.#o = options;
@@ -75,10 +77,7 @@ export class CwmpHandler {
    */
   post(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
     const encoding = contentEncodingOf(exchange.contentEncoding);
-    if (encoding === null) {
-      this.#o.metrics.refused.inc('content-encoding');
-      return plain('415 Unsupported Media Type', 'Content-Encoding must be gzip, deflate or absent.');
-    }
+    assert(encoding !== null, 'an encoding we do not speak is refused before its body is read');
     if (encoding === 'identity' || body.length === 0) return this.#read(exchange, identity, body);
     return this.#postPacked(exchange, identity, encoding, Buffer.from(body));
   }
@@ -89,9 +88,10 @@ export class CwmpHandler {
     encoding: 'gzip' | 'deflate',
     body: Buffer,
   ): Promise<HttpReply> {
-    const unpacked = await unpackBody(encoding, body);
+    const unpacked = await this.#unpacker.unpack(encoding, body);
     if (unpacked.type !== 'ok') {
       this.#o.metrics.refused.inc(`${encoding}-${unpacked.type}`);
+      if (unpacked.type === 'busy') return COME_AGAIN;
       if (unpacked.type === 'corrupt') return plain('400 Bad Request', `The body is not ${encoding}.`);
       return plain('413 Payload Too Large', `The body inflates to more than ${LIMITS.bodyBytesMax} bytes.`);
     }
@@ -135,7 +135,7 @@ export class CwmpHandler {
     const done = await pool.read(new Uint8Array(body), exchange.contentType);
     if (done === null) {
       metrics.refused.inc('pool-full');
-      return { status: '503 Service Unavailable', body: '', headers: [['Retry-After', '30']] };
+      return COME_AGAIN;
     }
     metrics.parsePath.inc(`pool-${done.parsePath}`);
     return this.#take(exchange, identity, done);

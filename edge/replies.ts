@@ -8,6 +8,13 @@ const PLAIN = 'text/plain; charset="utf-8"';
 /** Nothing to say, or the end of a session (CWMP H3). */
 export const NO_CONTENT: HttpReply = { status: '204 No Content', body: '' };
 
+/** There is no room for this one now; the CPE keeps what it wanted to tell (TR-069 §3.2.1.1). */
+export const COME_AGAIN: HttpReply = {
+  status: '503 Service Unavailable',
+  body: '',
+  headers: [['Retry-After', '30']],
+};
+
 /** An answer that is no envelope; `text` may be shown to the owner of the CPE. */
 export function plain(status: string, text: string): HttpReply {
   return { status, body: `${text}\n`, contentType: PLAIN };

@@ -12,11 +12,6 @@ const IDLE_MS = 30_000;
 export class ReadPool {
   #pool: Piscina<ReadTask, Read> | null = null;
 
-  /** Documents being read or waiting for it. */
-  get load(): number {
-    return this.#pool === null ? 0 : this.#pool.queueSize + this.#pool.threads.length;
-  }
-
   /**
    * Reads a document elsewhere. `bytes` is moved, not copied: it is empty here afterwards, so it must own its memory.
    * @returns null when the queue is full: the CPE is told to come again.
