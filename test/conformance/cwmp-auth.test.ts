@@ -323,6 +323,24 @@ test.each([
   expect((await other.inform({}, header)).status).toBe(403);
 });
 
+test('CWMP A3, A7: behind a TLS front every POST of a session shows the certificate; a cookie alone, or with another, opens nothing', async () => {
+  const edge = edges['certificate-header'];
+  const cpe = newCpe(edge);
+  const own = { 'X-Client-Certificate-CN': cpe.cpeId };
+  const other = { 'X-Client-Certificate-CN': newCpe(edge).cpeId };
+  const action = await edge.act(cpe.cpeId, 'get', { names: ['Device.DeviceInfo.UpTime'] });
+  responseOf(await cpe.inform({}, own), 'Inform');
+  expect((await cpe.empty()).status).toBe(403);
+  expect((await cpe.reconnect().empty(other)).status).toBe(204);
+  const asked = requestOf(await cpe.reconnect().empty(own), 'GetParameterValues');
+  const body = `<cwmp:GetParameterValuesResponse>${valueList(value('Device.DeviceInfo.UpTime', '9', 'unsignedInt'))}</cwmp:GetParameterValuesResponse>`;
+  const answer = envelope(cpe.namespace, asked.envelope.id, body);
+  expect((await cpe.post(answer)).status).toBe(403);
+  expect((await cpe.reconnect().post(answer, other)).status).toBe(400);
+  expect((await cpe.reconnect().post(answer, own)).status).toBe(204);
+  expect((await edge.result(action)).outcome).toBe('done');
+});
+
 test('CWMP A8: files have credentials of their own: a signed URL serves without the ACS’s, and those of the ACS open nothing', async () => {
   const edge = edges.basic;
   const cpe = newCpe(edge);
