@@ -24,6 +24,8 @@ export const LIMITS = {
   poolQueueMax: 8,
   /** Bytes of bodies held by one thread at once; past it a new large body is answered 503 (many slow uploads at once). */
   bodyBytesHeldMax: 256 * 1024 * 1024,
+  /** What one kept piece of a body counts for besides its bytes, about its objects: sent byte by byte, they are nearly all it takes. */
+  bodyChunkCostBytes: 256,
   /** Compressed bodies one thread inflates at once: as many as libuv has threads, each up to bodyBytesMax. */
   inflatesMax: 4,
   /** Those that wait for it, and their bytes as received. Ordinary ones take 0.1 ms, so the last of 1,000 waits 25 ms. */

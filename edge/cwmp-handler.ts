@@ -177,7 +177,7 @@ export class CwmpHandler {
       return NO_CONTENT;
     }
     if (message.type === 'empty' && record !== undefined && record.holdUntilSequence > 0) {
-      return this.#goOnHeld(exchange, identity, message, record.holdUntilSequence);
+      return this.#goOnHeld(exchange, identity, message, found, record.holdUntilSequence);
     }
     return this.#goOnWithRecord(exchange, identity, message, found);
   }
@@ -186,6 +186,7 @@ export class CwmpHandler {
     exchange: HttpExchange,
     identity: Identity | null,
     message: CpeMessage,
+    found: Found,
     sequence: number,
   ): Promise<HttpReply> {
     this.#o.nudge();
@@ -193,8 +194,8 @@ export class CwmpHandler {
     // A CPE that gave up meanwhile is sent nothing: what it does not hear must not count as sent. It goes on by its cookie.
     if (exchange.aborted) return NO_CONTENT;
     // Or it informed anew, and what was true before the wait would overwrite that session (CWMP S11).
-    const found = this.#o.sessions.find(exchange, identity);
-    return found === null ? NO_CONTENT : this.#goOnWithRecord(exchange, identity, message, found);
+    const now = this.#o.sessions.again(found);
+    return now === null ? NO_CONTENT : this.#goOnWithRecord(exchange, identity, message, now);
   }
 
   async #goOnWithRecord(

@@ -12,7 +12,7 @@ import { planDownload } from './download-plan.ts';
 import { streamFile } from './file-stream.ts';
 import type { FileUrls } from './file-urls.ts';
 import type { FileStore } from './files.ts';
-import { type HttpExchange, keepsPace, send } from './http.ts';
+import { type HttpExchange, keepsPace, REARM_MS, rearm, send } from './http.ts';
 import { UploadSink } from './upload-sink.ts';
 
 /** An upload that is complete on the disk. */
@@ -36,8 +36,6 @@ export interface FileServerOptions {
 }
 
 const PLAIN = 'text/plain; charset="utf-8"';
-/** Slow transfers are re-armed this often, as bodies of CWMP are (edge/http.ts). */
-const REARM_MS = 4_000;
 /** What is read of a body that is refused, before the connection is closed: a CPE that is still sending would not see the answer. */
 const REFUSED_BODY_BYTES_MAX = 1024 * 1024;
 const STATUS_LINES = {
@@ -211,12 +209,6 @@ function goneOf(exchange: HttpExchange): AbortSignal {
     controller.abort();
   });
   return controller.signal;
-}
-
-/** Starts the time-out of uWebSockets.js afresh: about 12 s, compiled in, in either direction. */
-function rearm(res: HttpExchange['res']): void {
-  res.pause();
-  res.resume();
 }
 
 /** True for no Content-Range, and for one that says that the body is everything. */

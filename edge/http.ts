@@ -13,6 +13,7 @@ import {
   us_socket_local_port,
 } from 'uWebSockets.js';
 import { LIMITS } from '../base/limits.ts';
+import { addressText } from './address-text.ts';
 
 /** What a handler sees of a request. Strings are '' where the header is absent. */
 export interface HttpExchange {
@@ -33,7 +34,7 @@ export interface HttpExchange {
   contentRange: string;
   /** Source address in text, IPv4 or IPv6. */
   address: string;
-  /** True once the CPE closed the connection: nothing can be sent. */
+  /** True once the CPE closed the connection, and once it was answered: nothing can be sent. */
   aborted: boolean;
   /** What `head` found out and `post` needs; the server does not look at it. */
   note: unknown;
@@ -95,6 +96,7 @@ interface Pending {
   bytes: number;
   /** What is kept of it; null while nothing is, and when it is dropped. */
   chunks: Uint8Array[] | null;
+  /** What they count for against bodyBytesHeldMax. */
   held: number;
   /** Its failure is counted already. */
   failed: boolean;
@@ -106,7 +108,8 @@ interface Pending {
 }
 
 const EMPTY = new Uint8Array(0);
-const PACE_TIMER_MS = 4_000;
+/** Slow bodies are re-armed this often: three times within what uWebSockets.js allows. */
+export const REARM_MS = 4_000;
 const TOO_LARGE: HttpReply = {
   status: BODY_FAILURES['too-large'],
   body: `The request body is larger than ${LIMITS.bodyBytesMax} bytes.\n`,
@@ -188,12 +191,13 @@ export function openHttp(
       refuseBody(watch, 'too-large');
       return;
     }
-    if (heldBytes + chunk.byteLength > LIMITS.bodyBytesHeldMax) {
+    const cost = chunk.byteLength + LIMITS.bodyChunkCostBytes;
+    if (heldBytes + cost > LIMITS.bodyBytesHeldMax) {
       refuseBody(watch, 'no-room');
       return;
     }
-    heldBytes += chunk.byteLength;
-    watch.held += chunk.byteLength;
+    heldBytes += cost;
+    watch.held += cost;
     // The chunk is only valid during this call.
     watch.chunks ??= [];
     watch.chunks.push(new Uint8Array(chunk.slice(0)));
@@ -270,7 +274,7 @@ export function openHttp(
         if (watch.dropFor === null) handler.bodyArriving(watch.exchange);
       }
     }
-  }, PACE_TIMER_MS);
+  }, REARM_MS);
 
   return new Promise((resolve, reject) => {
     let socket: us_listen_socket | null = null;
@@ -322,7 +326,8 @@ export function send(exchange: HttpExchange, reply: HttpReply): void {
   });
 }
 
-function rearm(res: HttpResponse): void {
+/** Starts the time-out of uWebSockets.js afresh: about 12 s, compiled in, in either direction. */
+export function rearm(res: HttpResponse): void {
   res.pause();
   res.resume();
 }
@@ -347,26 +352,4 @@ function readHead(res: HttpResponse, req: HttpRequest, frontHeaderName: string):
     note: null,
     res,
   };
-}
-
-/** Text of a 4- or 16-byte address; IPv4-mapped IPv6 becomes IPv4. */
-export function addressText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
-  if (bytes.length !== 16) return '';
-  let mapped = bytes[10] === 0xff && bytes[11] === 0xff;
-  for (let i = 0; mapped && i < 10; i++) mapped = bytes[i] === 0;
-  if (mapped) return `${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}`;
-  const groups: string[] = [];
-  for (let i = 0; i < 16; i += 2) groups.push((((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)).toString(16));
-  // The longest run of zero groups is written '::' (RFC 5952 §4.2).
-  let best = -1;
-  let bestLength = 1;
-  for (let i = 0; i < 8; i++) {
-    let j = i;
-    while (j < 8 && groups[j] === '0') j++;
-    if (j - i > bestLength) [best, bestLength] = [i, j - i];
-    if (j > i) i = j;
-  }
-  if (best < 0) return groups.join(':');
-  return `${groups.slice(0, best).join(':')}::${groups.slice(best + bestLength).join(':')}`;
 }

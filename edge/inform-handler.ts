@@ -125,8 +125,10 @@ export class InformHandler {
       if (!isRelearnable(event.EventCode)) memorable = true;
       if (event.EventCode === '0 BOOTSTRAP') reset = true;
     }
-    const isNew = known === undefined || store.isNewDevice(cpeId);
-    const changed = reset || isNew ? inform.ParameterList : store.changedParameters(cpeId, inform.ParameterList);
+    const list = inform.ParameterList;
+    const changed = reset ? list : store.changedParameters(cpeId, list);
+    // Of a device the shadow has nothing of, everything is new: the quiet Inform need not ask.
+    const isNew = known === undefined || (changed.length === list.length && store.isNewDevice(cpeId));
     const moved = known === undefined || !sameFacts(known.cpe, facts);
     const records = store.hasWork(cpeId) ? store.workOf(cpeId) : NO_WORK;
 

@@ -122,12 +122,11 @@ export class Sessions {
 
   /** The session a POST other than an Inform belongs to; null when there is none that may go on (CWMP C5, C6, H12, H13). */
   find(exchange: HttpExchange, identity: Identity | null): Found | null {
-    const { cookies, store, table, clock, metrics } = this.#o;
-    const nowMs = clock.now();
+    const { cookies, table, clock, metrics } = this.#o;
     let cookie = exchange.cookie === '' ? null : findCookie(exchange.cookie);
     const returned = cookie !== null;
     if (cookie === null) {
-      cookie = table.findAddress(addressKey(exchange, identity), Math.floor(nowMs / 1000));
+      cookie = table.findAddress(addressKey(exchange, identity), Math.floor(clock.now() / 1000));
       if (cookie !== null) metrics.tolerances.inc('no-cookie' satisfies SessionTolerance);
     }
     if (cookie === null) return null;
@@ -137,20 +136,15 @@ export class Sessions {
       metrics.auth.inc('cookie-of-another');
       return null;
     }
-    const record = store.getSession(claims.cpeId);
-    if (record !== undefined) {
-      // The store knows a newer session of this CPE: this cookie's was taken over.
-      if (record.sessionId !== claims.sessionId || isExpired(record, nowMs)) return null;
-      // It returns cookies: nobody has to look for it by its address.
-      if (returned && record.posts === 1) table.forgetAddress(addressKey(exchange, identity), cookie);
-      return { claims, cookie, session: record.session, record };
-    }
-    if ((claims.startedAtSeconds + claims.timeoutSeconds) * 1000 < nowMs) return null;
-    const { cpeId } = claims;
-    const namespace = `urn:dslforum-org:cwmp-1-${claims.namespaceDigit}`;
-    const resumable = table.isLive(cpeId, claims.generation) || claims.incarnation !== this.#o.incarnation;
-    if (!resumable) return null;
-    return { claims, cookie, session: { phase: 'cpe-turn', cpeId, namespace }, record: undefined };
+    const found = this.#nowOf(claims, cookie);
+    // It returns cookies: nobody has to look for it by its address.
+    if (returned && found?.record?.posts === 1) table.forgetAddress(addressKey(exchange, identity), cookie);
+    return found;
+  }
+
+  /** A session that was found before a wait, as it is now; null when it ended or was taken over meanwhile. */
+  again({ claims, cookie }: Found): Found | null {
+    return this.#nowOf(claims, cookie);
   }
 
   /** The session is over: its cookie is worth nothing from now on. */
@@ -160,6 +154,23 @@ export class Sessions {
     table.forgetAddress(addressKey(exchange, identity), found.cookie);
     this.#open.delete(found.claims.sessionId);
     metrics.sessionsEnded.inc(why);
+  }
+
+  #nowOf(claims: SessionClaims, cookie: string): Found | null {
+    const { store, table, clock, incarnation } = this.#o;
+    const nowMs = clock.now();
+    const { cpeId } = claims;
+    const record = store.getSession(cpeId);
+    if (record !== undefined) {
+      // The store knows a newer session of this CPE: this cookie's was taken over.
+      if (record.sessionId !== claims.sessionId || isExpired(record, nowMs)) return null;
+      return { claims, cookie, session: record.session, record };
+    }
+    if ((claims.startedAtSeconds + claims.timeoutSeconds) * 1000 < nowMs) return null;
+    const namespace = `urn:dslforum-org:cwmp-1-${claims.namespaceDigit}`;
+    const resumable = table.isLive(cpeId, claims.generation) || claims.incarnation !== incarnation;
+    if (!resumable) return null;
+    return { claims, cookie, session: { phase: 'cpe-turn', cpeId, namespace }, record: undefined };
   }
 
   #forgetSilent(nowMs: number): void {

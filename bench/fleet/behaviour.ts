@@ -45,7 +45,7 @@ export interface Traits {
   connectionRequestUrl: (url: string) => string;
 }
 
-export const CONFORMING: Traits = {
+const CONFORMING: Traits = {
   connection: 'kept',
   closesAfterChallenge: false,
   keepsConnectionOpen: false,

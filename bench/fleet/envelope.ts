@@ -34,7 +34,7 @@ export interface Envelope {
   body: Element[];
 }
 
-export const DEFAULT_SPELLING: Spelling = {
+const DEFAULT_SPELLING: Spelling = {
   declaration: '<?xml version="1.0" encoding="UTF-8"?>\n',
   prefixes: { soap: 'soapenv', soapenc: 'soapenc', xsd: 'xsd', xsi: 'xsi', cwmp: 'cwmp' },
   namespaces: {

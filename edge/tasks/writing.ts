@@ -49,7 +49,7 @@ export function compare(wanted: Wanted, read: ParameterValue | undefined, contex
 }
 
 /** The device's own type, else what the shadow knows, else what control believes (CWMP Y1). */
-export function typeToWrite(wanted: Wanted, read: ParameterValue | undefined, context: TaskContext): string {
+function typeToWrite(wanted: Wanted, read: ParameterValue | undefined, context: TaskContext): string {
   const candidates = [read?.Type, context.known(wanted.name)?.type, wanted.type];
   return candidates.find((type) => type != null && XSD_TYPES.has(type)) ?? 'xsd:string';
 }
