@@ -13,8 +13,8 @@ import type { CpeId } from '../base/ids.ts';
 
 const SLOTS = 1 << 20;
 const ADDRESS_SLOTS = 1 << 14;
-/** Bytes of one address slot: lock, key hash, expiry (s), length, then the cookie. */
-const ADDRESS_HEAD = 4 * 4;
+/** Words of one address slot: lock, hash of the key, expiry (s), length of the cookie, hash of its CPE; then the cookie. */
+const ADDRESS_HEAD = 5 * 4;
 const ADDRESS_BYTES = 256;
 /** Slots in a row that one key may use: sessions of CPEs behind one address that are open at once. */
 const ADDRESS_PROBES = 8;
@@ -75,16 +75,18 @@ export class SessionTable {
   rememberAddress(key: string, cookie: string, nowSeconds: number, untilSeconds: number): void {
     if (cookie.length > ADDRESS_BYTES - ADDRESS_HEAD) return;
     const hash = hashText(key) | 0;
+    // CPEs behind one front all have its address: their slots are told apart by hash, not by reading eight cookies for each Inform.
+    const cpe = hashText(cpeOf(cookie)) | 0;
     for (let probe = 0; probe < ADDRESS_PROBES; probe++) {
       const word = this.#lock(hash, probe);
       if (word < 0) continue;
       const w = this.#words;
-      const taken =
-        (w[word + 2] ?? 0) > nowSeconds && !(w[word + 1] === hash && cpeOf(this.#cookieAt(word)) === cpeOf(cookie));
+      const taken = (w[word + 2] ?? 0) > nowSeconds && !(w[word + 1] === hash && w[word + 4] === cpe);
       if (!taken) {
         w[word + 1] = hash;
         w[word + 2] = untilSeconds;
         w[word + 3] = cookie.length;
+        w[word + 4] = cpe;
         const at = word * 4 + ADDRESS_HEAD;
         for (let i = 0; i < cookie.length; i++) this.#bytes[at + i] = cookie.charCodeAt(i);
       }
@@ -117,11 +119,19 @@ export class SessionTable {
       const word = this.#lock(hash, probe);
       if (word < 0) continue;
       const w = this.#words;
-      const mine = w[word + 1] === hash && (w[word + 2] ?? 0) > 0 && this.#cookieAt(word) === cookie;
+      const mine = w[word + 1] === hash && (w[word + 2] ?? 0) > 0 && this.#isCookieAt(word, cookie);
       if (mine) w[word + 2] = 0;
       Atomics.store(w, word, 0);
       if (mine) return;
     }
+  }
+
+  /** From the end, where the seal is: cookies of others differ there at once. */
+  #isCookieAt(word: number, cookie: string): boolean {
+    if (this.#words[word + 3] !== cookie.length) return false;
+    const at = word * 4 + ADDRESS_HEAD;
+    for (let i = cookie.length - 1; i >= 0; i--) if (this.#bytes[at + i] !== cookie.charCodeAt(i)) return false;
+    return true;
   }
 
   #cookieAt(word: number): string {
