@@ -191,20 +191,26 @@ export function openHttp(
       refuseBody(watch, 'too-large');
       return;
     }
+    // The library tells an empty piece when the headers fill a segment by themselves.
+    if (chunk.byteLength > 0 && !hold(watch, chunk)) return;
+    if (!isLast) return;
+    const whole = Buffer.concat(watch.chunks ?? [], watch.bytes);
+    letGo(watch);
+    answer(watch.exchange, whole);
+  }
+
+  /** Keeps a copy of a piece, which is only valid during the call; false when there is no room and the body was refused. */
+  function hold(watch: Pending, chunk: ArrayBuffer): boolean {
     const cost = chunk.byteLength + LIMITS.bodyChunkCostBytes;
     if (heldBytes + cost > LIMITS.bodyBytesHeldMax) {
       refuseBody(watch, 'no-room');
-      return;
+      return false;
     }
     heldBytes += cost;
     watch.held += cost;
-    // The chunk is only valid during this call.
     watch.chunks ??= [];
     watch.chunks.push(new Uint8Array(chunk.slice(0)));
-    if (!isLast) return;
-    const whole = Buffer.concat(watch.chunks, watch.bytes);
-    letGo(watch);
-    answer(watch.exchange, whole);
+    return true;
   }
 
   /** Counts a body as failed and drops the rest of it; the answer follows its last byte. */
