@@ -224,3 +224,17 @@ test('between sessions: work in flight, and work that needs a request, needs a s
   const queued = new Operation(box(), get('Device.A'));
   expect(overdue(queued.records[0]!, queued.context)).toEqual({ type: 'needs-session' });
 });
+
+test('a task that fails by our own mistake ends as failed and says so, and other work of the CPE goes on', () => {
+  const run = new Operation(
+    box(),
+    get('Device.A', { actionId: 'broken', priority: 90 }),
+    get('Device.B', { actionId: 'good' }),
+  );
+  run.records = run.records.map((record) =>
+    record.work.actionId === 'broken' ? { ...record, state: { phase: 'reading' } } : record,
+  );
+  run.session();
+  const outcomes = Object.fromEntries(run.ended.map(({ work, result }) => [work.actionId, result.outcome]));
+  expect(outcomes).toEqual({ broken: 'failed', good: 'done' });
+});

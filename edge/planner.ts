@@ -134,7 +134,10 @@ function nextOf(record: WorkRecord, context: TaskContext): TaskNext<unknown> {
     return task.next(work, record.state === undefined ? task.start(work) : record.state, context);
   } catch (error) {
     if (error instanceof Refused) return { type: 'end', result: emptyResult('refused', error.message) };
-    throw error;
+    // Our own mistake, or a state that an older version left. Thrown on, it would cost the CPE every session until the work expires.
+    const what = error instanceof Error ? error.message : String(error);
+    const why = `Starling failed while planning this and sent nothing further: ${what}. This is a fault of Starling, worth reporting.`;
+    return { type: 'end', result: emptyResult('failed', why) };
   }
 }
 
