@@ -331,7 +331,7 @@ test('work whose wait is over wakes its CPE, again after a while, and not while 
   expect(bench.woken).toHaveLength(2);
 });
 
-test('a task that fails between sessions does not keep the work of others from ending', async () => {
+test('a task that fails between sessions ends its own work as failed, and that of others ends as it should', async () => {
   const bench = new Bench();
   await bench.start();
   const now = bench.timers.clock.now();
@@ -340,8 +340,10 @@ test('a task that fails between sessions does not keep the work of others from e
   await bench.store.putWork(recordOf(broken, { state: 'not a state', phase: 'waiting', untilMs: now + 1_000 }));
   await bench.store.putWork(recordOf(workOf('fine', { expiresAt: now + 1_000 })));
   await bench.pass(2_000);
-  await until(() => !bench.store.hasWork(CPE));
-  expect(bench.store.hasWork(`${CPE}0`)).toBe(true);
+  await until(() => !bench.store.hasWork(CPE) && !bench.store.hasWork(`${CPE}0`));
+  const results = bench.store.readFacts(10).flatMap(({ fact }) => (fact.type === 'result' ? [fact.body] : []));
+  const outcomes = Object.fromEntries(results.map(({ actionId, result }) => [actionId, result.outcome]));
+  expect(outcomes).toEqual({ broken: 'failed', fine: 'expired' });
 });
 
 test('metrics tell depth, age and acknowledged facts', async () => {
