@@ -42,6 +42,18 @@ export const OPTIONS = {
     text: 'Address of API, /metrics and /healthz.',
   },
   httpPort: { env: 'STARLING_HTTP_PORT', kind: 'port', value: 8080, text: 'Port of API, /metrics and /healthz.' },
+  cwmpTlsCertificate: {
+    env: 'STARLING_CWMP_TLS_CERTIFICATE',
+    kind: 'text',
+    value: null,
+    text: 'PEM file of the certificate, its chain behind it, with which the CWMP port speaks TLS by itself, without a front.',
+  },
+  cwmpTlsKey: {
+    env: 'STARLING_CWMP_TLS_KEY',
+    kind: 'text',
+    value: null,
+    text: 'PEM file of the key that belongs to it.',
+  },
   dataDir: {
     env: 'STARLING_DATA_DIR',
     kind: 'text',
@@ -180,6 +192,8 @@ export interface Config {
   cwmpHost: string;
   cwmpPort: number;
   cwmpPublicUrl: string | null;
+  cwmpTlsCertificate: string | null;
+  cwmpTlsKey: string | null;
   httpHost: string;
   httpPort: number;
   dataDir: string;
@@ -269,6 +283,12 @@ export function loadConfig(
   }
   if ((values['cpeUsername'] === null) !== (values['cpePassword'] === null)) {
     throw new ConfigError('half-secret', 'Set STARLING_CPE_USERNAME and STARLING_CPE_PASSWORD together, or neither.');
+  }
+  if ((values['cwmpTlsCertificate'] === null) !== (values['cwmpTlsKey'] === null)) {
+    throw new ConfigError(
+      'half-tls',
+      'Set STARLING_CWMP_TLS_CERTIFICATE and STARLING_CWMP_TLS_KEY together, or neither.',
+    );
   }
   if (typeof values['adminToken'] === 'string') checkAdminToken(values['adminToken']);
   return values as unknown as Config;

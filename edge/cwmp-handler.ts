@@ -30,6 +30,7 @@ import type { HttpExchange, HttpReply } from './http.ts';
 import { InformHandler, rootOf } from './inform-handler.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { applyEvents } from './planner.ts';
+import type { QuietInforms } from './quiet-informs.ts';
 import { COME_AGAIN, NO_CONTENT, plain, SOAP, soap, statusLine } from './replies.ts';
 import { type Effects, noEffects, SessionTurn, sessionFact } from './session-turn.ts';
 import type { Found, Sessions } from './sessions.ts';
@@ -39,6 +40,7 @@ import type { TaskContext } from './tasks/task.ts';
 export interface CwmpHandlerOptions {
   store: EdgeStore;
   sessions: Sessions;
+  quiet: QuietInforms;
   lastContacts: LastContacts;
   metrics: SessionMetrics;
   profiles: ProfileChooser;
@@ -51,9 +53,13 @@ export interface CwmpHandlerOptions {
   ackedSequence(): number;
   /** Tells the relay that the outbox has something. */
   nudge(): void;
+  /** True when CPEs have to prove who they are. */
+  provesIdentity: boolean;
   /** The answer to an Inform that was let in by a cookie and does not prove who it is; null when nobody has to. */
   unproven(exchange: HttpExchange): HttpReply | null;
 }
+
+const EMPTY: CpeMessage = { type: 'empty' };
 
 export class CwmpHandler {
   readonly #o: CwmpHandlerOptions;
@@ -78,7 +84,8 @@ export class CwmpHandler {
   post(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
     const encoding = contentEncodingOf(exchange.contentEncoding);
     assert(encoding !== null, 'an encoding we do not speak is refused before its body is read');
-    if (encoding === 'identity' || body.length === 0) return this.#read(exchange, identity, body);
+    if (body.length === 0) return this.#empty(exchange, identity);
+    if (encoding === 'identity') return this.#read(exchange, identity, body);
     return this.#postPacked(exchange, identity, encoding, Buffer.from(body));
   }
 
@@ -116,17 +123,32 @@ export class CwmpHandler {
     this.#o.nudge();
   }
 
+  /** The quiet session's last POST, or the CPE's handing over of the turn. */
+  #empty(exchange: HttpExchange, identity: Identity | null): HttpReply | Promise<HttpReply> {
+    if (exchange.cookie !== '' && this.#o.sessions.endQuiet(exchange, identity)) {
+      this.#o.metrics.quietEnds++;
+      return NO_CONTENT;
+    }
+    this.#o.metrics.parsePath.inc('fast');
+    this.#o.metrics.requests.inc('empty');
+    return this.#goOn(exchange, identity, EMPTY);
+  }
+
   #read(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
+    const { quiet, provesIdentity, metrics } = this.#o;
+    // One that was let in by the cookie of a session has not proved who it is.
+    const quietReply = provesIdentity && identity === null ? null : quiet.answer(exchange, identity, body);
+    if (quietReply !== null) return quietReply;
     if (body.length <= LIMITS.inlineSecondReadBytesMax) {
       const done = read(body, exchange.contentType);
-      this.#o.metrics.parsePath.inc(done.parsePath);
-      return this.#take(exchange, identity, done);
+      metrics.parsePath.inc(done.parsePath);
+      return this.#take(exchange, identity, done, true);
     }
     const result = readMessage(body, exchange.contentType);
     const declined = result.type === 'refused' && result.reason === 'not-well-formed';
     if (declined) return this.#readInPool(exchange, identity, body);
-    this.#o.metrics.parsePath.inc('fast');
-    return this.#take(exchange, identity, { result, parsePath: 'fast' });
+    metrics.parsePath.inc('fast');
+    return this.#take(exchange, identity, { result, parsePath: 'fast' }, false);
   }
 
   /** A big document that needs the second reader is read by the pool: the thread's other CPEs would wait for it. */
@@ -138,10 +160,15 @@ export class CwmpHandler {
       return COME_AGAIN;
     }
     metrics.parsePath.inc(`pool-${done.parsePath}`);
-    return this.#take(exchange, identity, done);
+    return this.#take(exchange, identity, done, false);
   }
 
-  #take(exchange: HttpExchange, identity: Identity | null, { result }: Read): HttpReply | Promise<HttpReply> {
+  #take(
+    exchange: HttpExchange,
+    identity: Identity | null,
+    { result }: Read,
+    isGlanced: boolean,
+  ): HttpReply | Promise<HttpReply> {
     const { metrics } = this.#o;
     if (result.type === 'refused') {
       // The session stays as it is: the CPE may say it again properly.
@@ -153,7 +180,7 @@ export class CwmpHandler {
     for (const name of tolerances) metrics.tolerances.inc(name);
     metrics.requests.inc(message.type);
     if (message.type === 'inform')
-      return this.#informs.answer(exchange, identity, message.inform, message.envelope, tolerances);
+      return this.#informs.answer(exchange, identity, message.inform, message.envelope, tolerances, isGlanced);
     return this.#goOn(exchange, identity, message);
   }
 
@@ -173,6 +200,7 @@ export class CwmpHandler {
     const { claims, record } = found;
     // The quiet session's last POST: nothing stored, nothing waiting.
     if (message.type === 'empty' && record === undefined && !store.hasWork(claims.cpeId)) {
+      if (claims.quiet !== '' && exchange.cookie !== '') this.#o.quiet.remember(claims);
       this.#o.sessions.close(found, exchange, identity, 'done');
       return NO_CONTENT;
     }

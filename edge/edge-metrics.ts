@@ -1,7 +1,7 @@
 // Metrics of one session thread. The main thread of the edge gathers those of all threads and adds its own (relay, wakes, store).
 
 import { Registry } from 'prom-client';
-import { gauge, latency, Tally } from '../base/metrics.ts';
+import { gauge, Latency, Tally } from '../base/metrics.ts';
 
 export class SessionMetrics {
   readonly registry = new Registry();
@@ -51,17 +51,45 @@ export class SessionMetrics {
     'outcome',
   );
   readonly events = this.#tally('starling_inform_events_total', 'Events in Informs, by code.', 'code');
-  readonly seconds = latency(
+  readonly seconds = new Latency(
     this.registry,
     'starling_request_seconds',
     'Time from the last byte of a POST to its answer.',
     'kind',
+    ['quiet', 'stored'],
   );
+  /** Informs answered at a glance, and quiet sessions ended at a look: each stands for several counts, which are made up when asked for. */
+  quietInforms = 0;
+  quietEnds = 0;
 
   constructor(read: { openConnections: () => number; openSessions: () => number; bodiesHeldBytes: () => number }) {
     gauge(this.registry, 'starling_connections_open', 'Connections of CPEs open now.', read.openConnections);
     gauge(this.registry, 'starling_sessions_open', 'Sessions begun here and not ended yet.', read.openSessions);
     gauge(this.registry, 'starling_bodies_held_bytes', 'Bytes of bodies being received.', read.bodiesHeldBytes);
+  }
+
+  /** All metrics as prom-client's JSON. */
+  async read(): Promise<object[]> {
+    this.#settle();
+    return this.registry.getMetricsAsJSON();
+  }
+
+  #settle(): void {
+    const { quietInforms: informs, quietEnds: ends } = this;
+    this.quietInforms = 0;
+    this.quietEnds = 0;
+    if (informs > 0) {
+      this.parsePath.inc('glance', informs);
+      this.requests.inc('inform', informs);
+      this.events.inc('2 PERIODIC', informs);
+      this.sessionsStarted.inc('', informs);
+      this.sessionsQuiet.inc('', informs);
+    }
+    if (ends > 0) {
+      this.parsePath.inc('fast', ends);
+      this.requests.inc('empty', ends);
+      this.sessionsEnded.inc('done', ends);
+    }
   }
 
   #tally(name: string, help: string, label: string | null = null): Tally {

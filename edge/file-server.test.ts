@@ -31,17 +31,22 @@ beforeEach(async () => {
   store = openFileStore(folder);
   ({ fileId } = await store.put(chunk(content), { name: 'f.bin', fileType: '1 Firmware Upgrade Image' }));
   [counted, uploads, persist] = [[], [], async () => {}];
-  server = await openHttp('127.0.0.1', 0, '', {
-    head: (exchange) => {
-      files.take(exchange);
-      return { type: 'taken' };
+  server = await openHttp(
+    '127.0.0.1',
+    0,
+    { credentials: false, frontHeader: '' },
+    {
+      head: (exchange) => {
+        files.take(exchange);
+        return { type: 'taken' };
+      },
+      post: () => ({ status: '500 Internal Server Error', body: 'post is not for files' }),
+      bodyArriving: () => {},
+      bodyFailed: () => {},
+      connection: () => {},
+      failed: (_exchange, error) => ({ status: '500 Internal Server Error', body: String(error) }),
     },
-    post: () => ({ status: '500 Internal Server Error', body: 'post is not for files' }),
-    bodyArriving: () => {},
-    bodyFailed: () => {},
-    connection: () => {},
-    failed: (_exchange, error) => ({ status: '500 Internal Server Error', body: String(error) }),
-  });
+  );
   urls = new FileUrls({ key: Buffer.alloc(32, 1), baseUrl: `http://127.0.0.1:${server.port}` });
   files = new FileServer({
     store,

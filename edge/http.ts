@@ -8,6 +8,7 @@ import {
   App,
   type HttpRequest,
   type HttpResponse,
+  SSLApp,
   type us_listen_socket,
   us_listen_socket_close,
   us_socket_local_port,
@@ -15,30 +16,64 @@ import {
 import { LIMITS } from '../base/limits.ts';
 import { addressText } from './address-text.ts';
 
-/** What a handler sees of a request. Strings are '' where the header is absent. */
-export interface HttpExchange {
-  method: string;
-  /** Path without the query, and the query without '?'. */
-  path: string;
-  query: string;
-  cookie: string;
-  authorization: string;
-  contentType: string;
-  contentEncoding: string;
-  /** From Content-Length; -1 when absent or not a number. */
-  contentLength: number;
-  /** Value of the header that a trusted TLS front sets; '' unless configured. */
+/** What is read of the requests to the CWMP port: each header costs what a look into the store costs, so the others are not read. */
+export interface HttpWants {
+  /** Authorization, path and query: nobody looks at them where CPEs need not prove who they are. */
+  credentials: boolean;
+  /** Lower-case name of the header that a trusted TLS front sets; '' for none. */
   frontHeader: string;
-  range: string;
-  ifRange: string;
-  contentRange: string;
-  /** Source address in text, IPv4 or IPv6. */
-  address: string;
-  /** True once the CPE closed the connection, and once it was answered: nothing can be sent. */
-  aborted: boolean;
-  /** What `head` found out and `post` needs; the server does not look at it. */
-  note: unknown;
+}
+
+/** A certificate and its key, PEM files: connections are TLS then. */
+export interface HttpTls {
+  certificateFile: string;
+  keyFile: string;
+}
+
+/** What a handler sees of a request. Strings are '' where the header is absent, or not among what is wanted. */
+export class HttpExchange {
   readonly res: HttpResponse;
+  method = 'POST';
+  /** Path without the query, and the query without '?'. */
+  path = '';
+  query = '';
+  cookie = '';
+  authorization = '';
+  contentType = '';
+  contentEncoding = '';
+  /** From Content-Length; -1 when absent or not a number. */
+  contentLength = -1;
+  frontHeader = '';
+  /** Of requests for files alone. */
+  range = '';
+  ifRange = '';
+  contentRange = '';
+  /** True once the CPE closed the connection, and once it was answered: nothing can be sent. */
+  aborted = false;
+  /** What `head` found out and `post` needs; the server does not look at it. */
+  note: unknown = null;
+  /** While true the library writes the answer out by itself: it is answered within the library's own call. */
+  corked = true;
+  #address: string | null = null;
+  #addressBytes: Uint8Array | null = null;
+
+  constructor(res: HttpResponse) {
+    this.res = res;
+  }
+
+  /** Source address, 4 or 16 bytes; none of a connection that is gone and was not asked before. */
+  get addressBytes(): Uint8Array {
+    if (this.#addressBytes === null) {
+      this.#addressBytes = this.aborted ? EMPTY : new Uint8Array(this.res.getRemoteAddress());
+    }
+    return this.#addressBytes;
+  }
+
+  /** The same in text, IPv4 or IPv6. A system call, so it is asked for when somebody wants it. */
+  get address(): string {
+    this.#address ??= addressText(this.addressBytes);
+    return this.#address;
+  }
 }
 
 export interface HttpReply {
@@ -119,24 +154,26 @@ const NO_ROOM: HttpReply = { status: BODY_FAILURES['no-room'], body: '', headers
 
 /**
  * Opens the server; several threads may listen on the same port (SO_REUSEPORT).
- * @param frontHeaderName lower-case header to read into `frontHeader`, or ''.
- * @throws Error when the port cannot be listened on.
+ * @throws Error when the port cannot be listened on, or the certificate not used.
  */
 export function openHttp(
   host: string,
   port: number,
-  frontHeaderName: string,
+  wants: HttpWants,
   handler: HttpHandler,
+  tls: HttpTls | null = null,
 ): Promise<HttpServer> {
   const pending = new Set<Pending>();
   let heldBytes = 0;
-  const app = App();
+  const app = tls === null ? App() : SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile });
 
-  app.any('/*', (res: HttpResponse, req: HttpRequest) => {
-    const exchange = readHead(res, req, frontHeaderName);
-    res.onAborted(() => {
-      exchange.aborted = true;
-    });
+  // POSTs to anywhere are CWMP, but for the files; what else comes is read in full and refused or served by the handler.
+  app.post('/files/*', (res: HttpResponse, req: HttpRequest) => take(readWhole(res, req, wants)));
+  app.post('/*', (res: HttpResponse, req: HttpRequest) => take(readPost(res, req, wants)));
+  app.any('/*', (res: HttpResponse, req: HttpRequest) => take(readWhole(res, req, wants)));
+  app.filter((_res, change) => handler.connection(change > 0 ? 'opened' : 'closed'));
+
+  function take(exchange: HttpExchange): void {
     let head: ReturnType<HttpHandler['head']>;
     try {
       head = handler.head(exchange);
@@ -149,14 +186,17 @@ export function openHttp(
       // The library tells no end of a body of announced length 0 when the headers came in several segments: there is nothing to wait for.
       if (head.type === 'discard') send(exchange, head.reply);
       else answer(exchange, EMPTY);
-      return;
+      if (!exchange.aborted) watchAbort(exchange);
+    } else {
+      // Asked while the connection is surely there: what fails later is told with it.
+      exchange.addressBytes;
+      const watch = watchBody(exchange);
+      if (head.type === 'discard') watch.dropFor = head.reply;
+      else if (exchange.contentLength > LIMITS.bodyBytesMax) refuseBody(watch, 'too-large');
+      receive(watch);
     }
-    const watch = watchBody(exchange);
-    if (head.type === 'discard') watch.dropFor = head.reply;
-    else if (exchange.contentLength > LIMITS.bodyBytesMax) refuseBody(watch, 'too-large');
-    receive(watch);
-  });
-  app.filter((_res, change) => handler.connection(change > 0 ? 'opened' : 'closed'));
+    exchange.corked = false;
+  }
 
   function receive(watch: Pending): void {
     const { exchange } = watch;
@@ -169,15 +209,22 @@ export function openHttp(
     });
     res.onData((chunk, isLast) => {
       if (exchange.aborted) return;
-      watch.bytes += chunk.byteLength;
-      if (watch.dropFor === null) collect(watch, chunk, isLast);
-      if (watch.dropFor === null) {
-        if (!isLast) rearm(res);
-      } else if (isLast || watch.bytes > LIMITS.bodyBytesDroppedMax) {
-        letGo(watch);
-        send(exchange, isLast ? watch.dropFor : { ...watch.dropFor, close: true });
-      }
+      exchange.corked = true;
+      received(watch, chunk, isLast);
+      exchange.corked = false;
     });
+  }
+
+  function received(watch: Pending, chunk: ArrayBuffer, isLast: boolean): void {
+    const { exchange } = watch;
+    watch.bytes += chunk.byteLength;
+    if (watch.dropFor === null) collect(watch, chunk, isLast);
+    if (watch.dropFor === null) {
+      if (!isLast) rearm(exchange.res);
+    } else if (isLast || watch.bytes > LIMITS.bodyBytesDroppedMax) {
+      letGo(watch);
+      send(exchange, isLast ? watch.dropFor : { ...watch.dropFor, close: true });
+    }
   }
 
   /** Keeps a chunk, and answers with the last one; a body that grows beyond the bounds is dropped from here on. */
@@ -319,16 +366,27 @@ export function keepsPace(ageMs: number, bytes: number): boolean {
 export function send(exchange: HttpExchange, reply: HttpReply): void {
   if (exchange.aborted) return;
   exchange.aborted = true; // Answered: uWS forbids touching the response again.
-  const { res } = exchange;
-  res.cork(() => {
-    res.writeStatus(reply.status);
-    if (reply.contentType !== undefined) res.writeHeader('Content-Type', reply.contentType);
-    if (reply.setCookie !== undefined) res.writeHeader('Set-Cookie', reply.setCookie);
-    if (reply.headers !== undefined) for (const [name, value] of reply.headers) res.writeHeader(name, value);
-    // A 204 carries neither body nor Content-Length (CWMP H3), the answer to HEAD no body. Without a length handed in, none is written.
-    if (reply.status.startsWith('204') || exchange.method === 'HEAD') res.endWithoutBody();
-    // uWS writes `Connection: close` itself when asked to close.
-    else res.end(reply.body, reply.close === true);
+  if (exchange.corked) write(exchange, reply);
+  else exchange.res.cork(() => write(exchange, reply));
+}
+
+function write({ res, method }: HttpExchange, reply: HttpReply): void {
+  const { status } = reply;
+  // What the library writes by itself.
+  if (status !== '200 OK') res.writeStatus(status);
+  if (reply.contentType !== undefined) res.writeHeader('Content-Type', reply.contentType);
+  if (reply.setCookie !== undefined) res.writeHeader('Set-Cookie', reply.setCookie);
+  if (reply.headers !== undefined) for (const [name, value] of reply.headers) res.writeHeader(name, value);
+  // A 204 carries neither body nor Content-Length (CWMP H3), the answer to HEAD no body. Without a length handed in, none is written.
+  if (status.startsWith('204') || method === 'HEAD') res.endWithoutBody();
+  // uWS writes `Connection: close` itself when asked to close.
+  else res.end(reply.body, reply.close === true);
+}
+
+/** Marks an exchange whose answer is still to come when its connection closes. */
+function watchAbort(exchange: HttpExchange): void {
+  exchange.res.onAborted(() => {
+    exchange.aborted = true;
   });
 }
 
@@ -338,24 +396,37 @@ export function rearm(res: HttpResponse): void {
   res.resume();
 }
 
-function readHead(res: HttpResponse, req: HttpRequest, frontHeaderName: string): HttpExchange {
+/** A CWMP POST: the few headers that count. */
+function readPost(res: HttpResponse, req: HttpRequest, { credentials, frontHeader }: HttpWants): HttpExchange {
+  const exchange = new HttpExchange(res);
   const length = req.getHeader('content-length');
-  return {
-    method: req.getCaseSensitiveMethod(),
-    path: req.getUrl(),
-    query: req.getQuery() ?? '',
-    cookie: req.getHeader('cookie'),
-    authorization: req.getHeader('authorization'),
-    contentType: req.getHeader('content-type'),
-    contentEncoding: req.getHeader('content-encoding'),
-    contentLength: length === '' ? -1 : Number(length),
-    frontHeader: frontHeaderName === '' ? '' : req.getHeader(frontHeaderName),
-    range: req.getHeader('range'),
-    ifRange: req.getHeader('if-range'),
-    contentRange: req.getHeader('content-range'),
-    address: addressText(new Uint8Array(res.getRemoteAddress())),
-    aborted: false,
-    note: null,
-    res,
-  };
+  if (length === '0') exchange.contentLength = 0;
+  else {
+    if (length !== '') exchange.contentLength = Number(length);
+    exchange.contentType = req.getHeader('content-type');
+    exchange.contentEncoding = req.getHeader('content-encoding');
+  }
+  exchange.cookie = req.getHeader('cookie');
+  if (credentials) {
+    exchange.path = req.getUrl();
+    exchange.query = req.getQuery() ?? '';
+    exchange.authorization = req.getHeader('authorization');
+  }
+  if (frontHeader !== '') exchange.frontHeader = req.getHeader(frontHeader);
+  return exchange;
+}
+
+/** Anything else, which is rare. */
+function readWhole(res: HttpResponse, req: HttpRequest, wants: HttpWants): HttpExchange {
+  const exchange = readPost(res, req, wants);
+  exchange.method = req.getCaseSensitiveMethod();
+  exchange.path = req.getUrl();
+  exchange.query = req.getQuery() ?? '';
+  exchange.authorization = req.getHeader('authorization');
+  exchange.contentEncoding = req.getHeader('content-encoding');
+  exchange.range = req.getHeader('range');
+  exchange.ifRange = req.getHeader('if-range');
+  exchange.contentRange = req.getHeader('content-range');
+  watchAbort(exchange);
+  return exchange;
 }

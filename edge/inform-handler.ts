@@ -8,7 +8,7 @@ import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { AnyFactBody, CpeFacts } from '../bus/messages.ts';
 import { eventRow, isRelearnable } from '../cwmp/events.ts';
-import type { EnvelopeInfo, Inform, ParameterValue } from '../cwmp/message.ts';
+import type { EnvelopeInfo, EventStruct, Inform, ParameterValue } from '../cwmp/message.ts';
 import { writeFault, writeInformResponse } from '../cwmp/soap-writer.ts';
 import { negotiate } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
@@ -18,8 +18,8 @@ import type { SessionMetrics } from './edge-metrics.ts';
 import type { HttpExchange, HttpReply } from './http.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { beginSession } from './planner.ts';
-import { plain, SOAP, soap } from './replies.ts';
-import { COOKIE_NAME } from './session-cookie.ts';
+import type { QuietInforms } from './quiet-informs.ts';
+import { plain, SOAP, setCookieOf, soap } from './replies.ts';
 import { sessionFact } from './session-turn.ts';
 import type { Sessions } from './sessions.ts';
 import type { DeviceRecord, EdgeStore, WorkRecord } from './store/store.ts';
@@ -28,6 +28,7 @@ import type { CpeEvent, TaskContext } from './tasks/task.ts';
 export interface InformHandlerOptions {
   store: EdgeStore;
   sessions: Sessions;
+  quiet: QuietInforms;
   lastContacts: LastContacts;
   metrics: SessionMetrics;
   profiles: ProfileChooser;
@@ -78,6 +79,7 @@ export class InformHandler {
    * Answers one Inform.
    * @param identity as authenticated; null in mode `none`, or when a cookie let it in.
    * @param tolerances what the reader forgave it, for control.
+   * @param isGlanced `quiet` has just looked at the bytes this Inform was read from.
    */
   answer(
     exchange: HttpExchange,
@@ -85,6 +87,7 @@ export class InformHandler {
     inform: Inform,
     envelope: EnvelopeInfo,
     tolerances: readonly string[],
+    isGlanced: boolean,
   ): HttpReply | Promise<HttpReply> {
     const { store, metrics, clock } = this.#o;
     // A cookie lets a session go on. An Inform begins one: its sender proves anew who it is, or a CPE could inform as any other (CWMP A5).
@@ -134,28 +137,26 @@ export class InformHandler {
 
     const timeoutMs = sessionTimeoutMs(envelope.sessionTimeoutSeconds);
     const { namespace } = envelope;
-    const { version } = agreed;
+    const { version, useVersion } = agreed;
+    // An older session that never ended still has its record, and the record would outlive this one's right to the cookie (CWMP S11).
+    const nothingNew = !memorable && !isNew && !moved && changed.length === 0 && records.length === 0;
+    const isQuiet = nothingNew && store.getSession(cpeId) === undefined;
+    const isPlain = isQuiet && isGlanced && tolerances.length === 0 && isPeriodic(inform.Event);
     const { sessionId, cookie } = this.#o.sessions.begin(exchange, identity, {
       cpeId,
       namespace,
       version,
       timeoutMs,
       nowMs,
+      quiet: isPlain ? this.#o.quiet.tokenFor({ cpeId, id: envelope.id, namespace, useVersion }) : '',
     });
-
-    const body = writeInformResponse(profile.style, envelope.namespace, envelope.id, agreed.useVersion);
     const reply: HttpReply = {
       status: '200 OK',
       contentType: SOAP,
-      body,
-      setCookie: `${COOKIE_NAME}=${cookie}; Path=/`,
+      body: writeInformResponse(profile.style, namespace, envelope.id, useVersion),
+      setCookie: setCookieOf(cookie, profile.quirks.cookiePath),
     };
-    if (!profile.quirks.cookiePath) reply.setCookie = `${COOKIE_NAME}=${cookie}`;
-
-    // An older session that never ended still has its record, and the record would outlive this one's right to the cookie (CWMP S11).
-    const nothingNew = !memorable && !isNew && !moved && changed.length === 0 && records.length === 0;
-    const quiet = nothingNew && store.getSession(cpeId) === undefined;
-    if (quiet) {
+    if (isQuiet) {
       metrics.sessionsQuiet.inc();
       this.#o.lastContacts.mark(cpeId, nowMs);
       return reply;
@@ -250,6 +251,11 @@ export class InformHandler {
     };
     return { root, softwareVersion, connectionRequestUrl, profile: this.#o.profiles.choose(kind) };
   }
+}
+
+/** What CPEs send all day; other events are rare, and would take the place of its mark. */
+function isPeriodic(events: readonly EventStruct[]): boolean {
+  return events.length === 1 && events[0]!.EventCode === '2 PERIODIC';
 }
 
 /** The root object a parameter name begins with; '' for none of the two. */

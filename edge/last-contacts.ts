@@ -17,7 +17,7 @@ export interface LastContactsOptions {
 
 export class LastContacts {
   readonly #o: LastContactsOptions;
-  #seen = new Map<CpeId, number>();
+  #seen: { cpeId: CpeId; at: number }[] = [];
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: LastContactsOptions) {
@@ -25,8 +25,8 @@ export class LastContacts {
   }
 
   mark(cpeId: CpeId, at: number): void {
-    this.#seen.set(cpeId, at);
-    if (this.#seen.size >= BATCH_DEVICES) this.flush();
+    this.#seen.push({ cpeId, at });
+    if (this.#seen.length >= BATCH_DEVICES) this.flush();
     else if (this.#timer === null) this.#timer = setTimeout(() => this.flush(), BATCH_MS);
   }
 
@@ -34,10 +34,10 @@ export class LastContacts {
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    if (this.#seen.size === 0) return;
+    if (this.#seen.length === 0) return;
     const { store, clock, log, nudge } = this.#o;
-    const devices = [...this.#seen].map(([cpeId, at]) => ({ cpeId, at }));
-    this.#seen = new Map();
+    const devices = this.#seen;
+    this.#seen = [];
     const { durable } = store.appendFacts([{ type: 'seen', body: { devices } }], clock.now());
     durable.catch((error: unknown) => log.error({ err: error }, 'last contacts could not be stored'));
     nudge();

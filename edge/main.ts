@@ -1,7 +1,9 @@
 // The edge as a process tree: one store, session threads on one port, a relay, a waker. Wires them, starts them, drains them; decides nothing.
 
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { Worker } from 'node:worker_threads';
 import { AggregatorRegistry, Registry } from 'prom-client';
 import { systemClock } from '../base/clock.ts';
@@ -38,9 +40,10 @@ const BROKEN_CHECK_MS = 1_000;
 
 /**
  * Starts the edge on `config.dataDir`/edge.
- * @throws ConfigError when the port is taken or the folder unusable.
+ * @throws ConfigError when the port is taken, or the folder or the certificate unusable.
  */
 export async function startEdge(config: Config, transport: BusTransport, log: Log, version: string): Promise<Edge> {
+  checkCertificate(config);
   const port = await freePort(config.cwmpHost, config.cwmpPort);
   const storeDir = join(config.dataDir, 'edge');
   const filesDir = join(config.dataDir, 'files');
@@ -61,7 +64,8 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
 
   const threads: SessionThread[] = [];
   const base = { config, storeDir, filesDir, incarnation: stamps.incarnation, stampMemory: stamps.memory, ackedMemory };
-  const publicUrl = config.cwmpPublicUrl ?? `http://${urlHost(config.cwmpHost)}:${port}`;
+  const scheme = config.cwmpTlsCertificate === null ? 'http' : 'https';
+  const publicUrl = config.cwmpPublicUrl ?? `${scheme}://${urlHost(config.cwmpHost)}:${port}`;
   if (config.cwmpPublicUrl === null && isWildcard(config.cwmpHost)) {
     log.warn({ publicUrl }, 'STARLING_CWMP_PUBLIC_URL is not set: CPEs elsewhere cannot fetch files from this URL');
   }
@@ -98,6 +102,18 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
       log.info('edge closed');
     },
   };
+}
+
+/** The library only says that it could not listen: whatever is wrong with certificate and key is said here, with its file. */
+function checkCertificate({ cwmpTlsCertificate, cwmpTlsKey }: Config): void {
+  if (cwmpTlsCertificate === null || cwmpTlsKey === null) return;
+  try {
+    createSecureContext({ cert: readFileSync(cwmpTlsCertificate), key: readFileSync(cwmpTlsKey) });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const files = `certificate ${cwmpTlsCertificate} and key ${cwmpTlsKey}`;
+    throw new ConfigError('bad-certificate', `The ${files} of the CWMP port cannot be used: ${why}.`, { cause });
+  }
 }
 
 /** A session thread as the main thread sees it. */

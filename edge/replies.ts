@@ -1,6 +1,7 @@
 // The few shapes of answers a CPE gets over HTTP.
 
 import type { HttpReply } from './http.ts';
+import { COOKIE_NAME } from './session-cookie.ts';
 
 export const SOAP = 'text/xml; charset="utf-8"';
 const PLAIN = 'text/plain; charset="utf-8"';
@@ -30,4 +31,9 @@ export function statusLine(status: number): string {
   if (status === 413) return '413 Payload Too Large';
   if (status === 415) return '415 Unsupported Media Type';
   return '400 Bad Request';
+}
+
+/** Value of Set-Cookie for a session (CWMP C2); `Path=/` unless the CPE cannot bear it (FIELD 31). */
+export function setCookieOf(cookie: string, path: boolean): string {
+  return path ? `${COOKIE_NAME}=${cookie}; Path=/` : `${COOKIE_NAME}=${cookie}`;
 }

@@ -14,6 +14,7 @@ const claims: SessionClaims = {
   version: '1.4',
   cpeId: '00259E-EG8145V5-485717205F265A17',
   authTag: 'abc123',
+  quiet: '',
 };
 const key = Buffer.alloc(32, 7);
 

@@ -27,6 +27,7 @@ import {
   openHttp,
 } from './http.ts';
 import { LastContacts } from './last-contacts.ts';
+import { QuietInforms } from './quiet-informs.ts';
 import { SessionCookies } from './session-cookie.ts';
 import { SessionTable } from './session-table.ts';
 import { Sessions } from './sessions.ts';
@@ -80,12 +81,14 @@ const sessions: Sessions = new Sessions({
   lane: data.lane,
 });
 const lastContacts = new LastContacts({ store, clock, log, nudge });
+const profiles = new ProfileChooser(loadProfiles(config.profilesDir));
 const cwmp = new CwmpHandler({
   store,
   sessions,
+  quiet: new QuietInforms({ store, sessions, lastContacts, metrics, profiles, clock }),
   lastContacts,
   metrics,
-  profiles: new ProfileChooser(loadProfiles(config.profilesDir)),
+  profiles,
   pool,
   clock,
   log,
@@ -94,6 +97,7 @@ const cwmp = new CwmpHandler({
   // One counter numbers the facts of all lanes, and the relay hands them over in its order, so the highest one speaks for all before it.
   ackedSequence: () => acked.reduce((highest, _, lane) => Math.max(highest, Number(Atomics.load(acked, lane))), 0),
   nudge,
+  provesIdentity: config.cpeAuth !== 'none',
   unproven: (exchange) => (config.cpeAuth === 'none' ? null : prove(exchange)),
 });
 const files = new FileServer({
@@ -170,14 +174,14 @@ const handler: HttpHandler = {
       beingAnswered++;
       return reply
         .then((value) => {
-          metrics.seconds.observe({ kind: 'stored' }, (performance.now() - started) / 1_000);
+          metrics.seconds.observe(STORED, (performance.now() - started) / 1_000);
           return counted(value);
         })
         .finally(() => {
           beingAnswered--;
         });
     }
-    metrics.seconds.observe({ kind: 'quiet' }, (performance.now() - started) / 1_000);
+    metrics.seconds.observe(QUIET, (performance.now() - started) / 1_000);
     return counted(reply);
   },
   bodyArriving: (exchange) => sessions.keepOpen(exchange, exchange.note as Identity | null),
@@ -203,6 +207,9 @@ const handler: HttpHandler = {
 };
 
 const READ = { type: 'read' } as const;
+/** Kinds of metrics.seconds. */
+const QUIET = 0;
+const STORED = 1;
 const DRAIN_LOOK_MS = 50;
 
 /** Puts who the request comes from into `note`, or returns the answer to somebody who did not prove it. */
@@ -252,7 +259,7 @@ function retryAfter(): string {
 
 port.on('message', (message: ToThread) => {
   if (message.type === 'metrics') {
-    void metrics.registry.getMetricsAsJSON().then((all) => tell({ type: 'metrics', id: message.id, metrics: all }));
+    void metrics.read().then((all) => tell({ type: 'metrics', id: message.id, metrics: all }));
   } else void drain(message.ms);
 });
 
@@ -279,7 +286,10 @@ async function drain(ms: number): Promise<void> {
 
 try {
   const frontHeader = config.cpeAuth === 'certificate-header' ? config.certificateHeader.toLowerCase() : '';
-  server = await openHttp(config.cwmpHost, data.port, frontHeader, handler);
+  const wants = { credentials: config.cpeAuth !== 'none', frontHeader };
+  const { cwmpTlsCertificate: certificateFile, cwmpTlsKey: keyFile } = config;
+  const tls = certificateFile === null || keyFile === null ? null : { certificateFile, keyFile };
+  server = await openHttp(config.cwmpHost, data.port, wants, handler, tls);
   tell({ type: 'listening', port: server.port });
 } catch (error) {
   tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });

@@ -35,6 +35,17 @@ export interface Found {
   record: SessionRecord | undefined;
 }
 
+/** What a session begins with. */
+export interface Begun {
+  cpeId: CpeId;
+  namespace: string;
+  version: string;
+  timeoutMs: number;
+  nowMs: number;
+  /** See SessionClaims. */
+  quiet?: string;
+}
+
 /** Well below the shortest session timeout, and few writes for a body of minutes. */
 const KEEP_OPEN_MS = 15_000;
 /** Each look walks over what was deleted since the last one, so not at every POST. */
@@ -45,6 +56,8 @@ export class Sessions {
   #count = 0;
   /** Sessions POSTed to on this thread: id → last POST, the oldest first. For the gauge and for draining. */
   readonly #open = new Map<string, number>();
+  /** The same of quiet sessions, which are too many for a map: only how many there are. */
+  readonly #quiet = new QuietOnes();
   #forgotAt = 0;
 
   constructor(options: SessionsOptions) {
@@ -53,8 +66,9 @@ export class Sessions {
 
   /** Sessions POSTed to here that neither ended here nor are silent for longer than the session timeout. */
   openSessions(): number {
-    this.#forgetSilent(this.#o.clock.now());
-    return this.#open.size;
+    const nowMs = this.#o.clock.now();
+    this.#forgetSilent(nowMs);
+    return this.#open.size + this.#quiet.open(Math.floor(nowMs / 1000));
   }
 
   /** True when the exchange belongs to a session that is still open: such a POST is let in without new authentication. */
@@ -79,35 +93,59 @@ export class Sessions {
    * Begins a session: every earlier one of this CPE is void from now on (CWMP S11).
    * @returns its id and the value of its cookie.
    */
-  begin(
-    exchange: HttpExchange,
-    identity: Identity | null,
-    {
-      cpeId,
-      namespace,
-      version,
-      timeoutMs,
-      nowMs,
-    }: { cpeId: CpeId; namespace: string; version: string; timeoutMs: number; nowMs: number },
-  ): { sessionId: string; cookie: string } {
-    const { table, cookies, incarnation, lane, metrics } = this.#o;
-    const sessionId = `${incarnation.toString(36)}-${lane}-${(++this.#count).toString(36)}`;
+  begin(exchange: HttpExchange, identity: Identity | null, what: Begun): { sessionId: string; cookie: string } {
+    const { sessionId, cookie } = this.#seal(identity, what);
+    const { nowMs, timeoutMs } = what;
     const startedAtSeconds = Math.floor(nowMs / 1000);
-    const timeoutSeconds = Math.ceil(timeoutMs / 1000);
+    const until = startedAtSeconds + Math.ceil(timeoutMs / 1000);
+    this.#o.table.rememberAddress(addressKey(exchange, identity), cookie, startedAtSeconds, until);
+    this.touch(sessionId, nowMs);
+    this.#o.metrics.sessionsStarted.inc();
+    return { sessionId, cookie };
+  }
+
+  /** Begins a session of a CPE that is known to return cookies, of which nothing is expected but its end: no look-up is prepared. */
+  beginQuiet(identity: Identity | null, what: Begun): string {
+    this.#quiet.begun(Math.floor(what.nowMs / 1000));
+    return this.#seal(identity, what).cookie;
+  }
+
+  /**
+   * Ends a session that stayed quiet: its cookie came back, and its CPE has a quiet mark, so neither work nor a record.
+   * @returns false when this POST is anything else: then nothing has happened.
+   */
+  endQuiet(exchange: HttpExchange, identity: Identity | null): boolean {
+    const { cookies, table, store, clock } = this.#o;
+    const cookie = findCookie(exchange.cookie);
+    const claims = cookie === null ? null : cookies.open(cookie);
+    if (claims === null || claims.quiet !== '') return false;
+    const { cpeId, generation, startedAtSeconds, timeoutSeconds } = claims;
+    if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) return false;
+    if ((startedAtSeconds + timeoutSeconds) * 1000 < clock.now() || !table.isLive(cpeId, generation)) return false;
+    if (store.quietMark(cpeId) === undefined) return false;
+    table.end(cpeId, generation);
+    this.#quiet.ended(startedAtSeconds);
+    return true;
+  }
+
+  #seal(
+    identity: Identity | null,
+    { cpeId, namespace, version, timeoutMs, nowMs, quiet = '' }: Begun,
+  ): { sessionId: string; cookie: string } {
+    const { table, cookies, incarnation, lane } = this.#o;
+    const sessionId = `${incarnation.toString(36)}-${lane}-${(++this.#count).toString(36)}`;
     const cookie = cookies.seal({
       sessionId,
       incarnation,
       generation: table.begin(cpeId),
-      startedAtSeconds,
-      timeoutSeconds,
+      startedAtSeconds: Math.floor(nowMs / 1000),
+      timeoutSeconds: Math.ceil(timeoutMs / 1000),
       namespaceDigit: namespace.at(-1) ?? '0',
       version,
       cpeId,
       authTag: cookies.authTag(identity?.username ?? null),
+      quiet,
     });
-    table.rememberAddress(addressKey(exchange, identity), cookie, startedAtSeconds, startedAtSeconds + timeoutSeconds);
-    this.touch(sessionId, nowMs);
-    metrics.sessionsStarted.inc();
     return { sessionId, cookie };
   }
 
@@ -179,6 +217,36 @@ export class Sessions {
       if (at >= nowMs - LIMITS.sessionTimeoutMs) return;
       this.#open.delete(id);
     }
+  }
+}
+
+/** Quiet sessions counted by the second they began in, for as long as a silent one counts as open. */
+class QuietOnes {
+  readonly #seconds = new Int32Array(LIMITS.sessionTimeoutMs / 1_000 + 1);
+  #last = 0;
+
+  begun(second: number): void {
+    this.#advance(second);
+    this.#seconds[second % this.#seconds.length]!++;
+  }
+
+  /** A session that began on this thread or another one; those are not counted here, and none twice. */
+  ended(second: number): void {
+    const place = second % this.#seconds.length;
+    if (second > this.#last - this.#seconds.length && this.#seconds[place]! > 0) this.#seconds[place]!--;
+  }
+
+  open(second: number): number {
+    this.#advance(second);
+    return this.#seconds.reduce((sum, count) => sum + count, 0);
+  }
+
+  #advance(second: number): void {
+    if (second === this.#last) return;
+    for (let s = Math.max(this.#last + 1, second - this.#seconds.length + 1); s <= second; s++) {
+      this.#seconds[s % this.#seconds.length] = 0;
+    }
+    this.#last = Math.max(this.#last, second);
   }
 }
 

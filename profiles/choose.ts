@@ -47,6 +47,8 @@ export class ProfileChooser {
   readonly #candidates: readonly Candidate[];
   readonly #generic: Profile;
   readonly #chosen = new Map<string, Profile>();
+  /** All of them in one text: another one when what a CPE is taken for, or how it is spoken to, may be another. */
+  readonly fingerprint: string;
 
   /**
    * @param profiles from loadProfiles.
@@ -58,6 +60,7 @@ export class ProfileChooser {
       throw new ConfigError('bad-profile', `there is no profile ${GENERIC}; every CPE needs one`);
     this.#generic = generic;
     this.#profiles = profiles;
+    this.fingerprint = JSON.stringify([...profiles.values()]);
     // Of two that are equally specific the earlier one wins: the loader puts the operator's before the shipped ones, and orders both, so
     // that it is the same one on every machine.
     this.#candidates = [...profiles.values()].map(candidate).sort((a, b) => b.specificity - a.specificity);

@@ -28,6 +28,12 @@ export interface Stats {
   overflowPages: number;
 }
 
+/** Of Stamps. */
+interface Commits {
+  commits(): number;
+  committed(): void;
+}
+
 const pagesOf = (stats: Stats): number => stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
 
 /** Environments of this thread by folder: lanes of one thread share one. */
@@ -46,6 +52,11 @@ export class Environment {
   #users = 0;
   #lastWritten: Promise<boolean> | null = null;
   #lastDurable: Promise<void> = Promise.resolve();
+  #lastFollowed: Promise<boolean> | null = null;
+  #lastOutcome: Promise<boolean> = Promise.resolve(true);
+  /** Counts commits over all threads; without it every look is a fresh one. */
+  #commits: Commits | null = null;
+  #seenCommits = -1;
 
   /**
    * The environment of `dir`, opened (and its folder made, readable by this user alone) when this thread has not done so yet.
@@ -86,8 +97,19 @@ export class Environment {
     return database as Database<V, K>;
   }
 
-  /** From here on reads of this turn see what other threads have committed; lmdb-js would otherwise keep a snapshot for about 1 ms. */
+  /** From now on commits are counted in memory that all threads of the process share. */
+  shareCommits(commits: Commits): void {
+    this.#commits = commits;
+  }
+
+  /**
+   * From here on reads of this turn see what any thread has committed and told: lmdb-js would otherwise keep a snapshot for about 1 ms.
+   * Without a commit since the last look the snapshot is kept, which takes a third of the time of a read with a new one.
+   */
   refresh(): void {
+    const commits = this.#commits?.commits() ?? -1;
+    if (commits >= 0 && commits === this.#seenCommits) return;
+    this.#seenCommits = commits;
     (this.root as RootDatabase & { resetReadTxn(): void }).resetReadTxn();
   }
 
@@ -97,10 +119,20 @@ export class Environment {
    * acknowledges something waits for durable() or flushed(), which reject too.
    */
   committed(written: Promise<boolean>): Promise<boolean> {
-    const outcome = written.catch((error: unknown) => {
-      throw this.#failed(error);
-    });
+    // Writes of one transaction come with one promise: it is followed once.
+    if (written === this.#lastFollowed) return this.#lastOutcome;
+    const outcome = written.then(
+      (held) => {
+        this.#commits?.committed();
+        return held;
+      },
+      (error: unknown) => {
+        throw this.#failed(error);
+      },
+    );
     outcome.catch(ignore);
+    this.#lastFollowed = written;
+    this.#lastOutcome = outcome;
     return outcome;
   }
 
@@ -134,6 +166,7 @@ export class Environment {
     const flushed = this.#flushOfLastWrite();
     try {
       const value = await this.#bounded(done);
+      this.#commits?.committed();
       await this.#bounded(flushed);
       return value;
     } catch (error) {
@@ -164,7 +197,7 @@ export class Environment {
 
   /** lmdb-js never settles `flushed` after a failed commit, hence the bound on every use. */
   #flushOfLastWrite(): Promise<void> {
-    const flushed = Promise.resolve(this.root.flushed).then(ignore);
+    const flushed = Promise.resolve(this.root.flushed).then(() => this.#commits?.committed());
     flushed.catch(ignore);
     return flushed;
   }

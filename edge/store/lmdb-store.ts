@@ -8,6 +8,7 @@ import type { AnyFactBody, DeviceSettings, Fact } from '../../bus/messages.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import { Environment } from './environment.ts';
 import { Outbox } from './outbox.ts';
+import { QuietMarks } from './quiet-marks.ts';
 import { Shadow } from './shadow.ts';
 import type { Stamps } from './stamps.ts';
 import {
@@ -62,6 +63,7 @@ export class LmdbEdgeStore implements RelayStore {
   readonly #devices: Table<Omit<DeviceRecord, 'settings'>>;
   readonly #settings: Table<DeviceSettings>;
   readonly #usernames: Table<string>;
+  readonly #quiet: QuietMarks;
   readonly #onBroken: () => void;
   /** Where the next round of expiredSessions goes on. */
   #scanned = '';
@@ -72,13 +74,15 @@ export class LmdbEdgeStore implements RelayStore {
     this.#freeBytes = options.freeBytes ?? freeBytesOf;
     this.#environment = environment;
     this.#stamps = stamps;
+    environment.shareCommits(stamps);
     this.#outbox = new Outbox(environment, stamps, { edgeId, pop, lane });
     this.#shadow = new Shadow(environment);
-    this.#work = new WorkTable(environment);
+    this.#work = new WorkTable(environment, () => this.#quiet);
     this.#sessions = new Table(environment, 'session', {});
     this.#devices = new Table(environment, 'device', {});
     this.#settings = new Table(environment, 'settings', {});
     this.#usernames = new Table(environment, 'username', { encoding: 'string' });
+    this.#quiet = new QuietMarks(environment, [this.#work.index, this.#sessions.direct]);
     this.#onBroken = () => stamps.setBroken();
     environment.onBroken.add(this.#onBroken);
   }
@@ -91,7 +95,10 @@ export class LmdbEdgeStore implements RelayStore {
   }
 
   putSession(cpeId: string, record: SessionRecord): Promise<void> {
-    return this.#unlessRefused(() => this.#sessions.put(cpeId, record));
+    return this.#unlessRefused(() => {
+      this.#quiet.remove(cpeId);
+      return this.#sessions.put(cpeId, record);
+    });
   }
 
   async removeSession(cpeId: string, sessionId: string): Promise<void> {
@@ -121,6 +128,15 @@ export class LmdbEdgeStore implements RelayStore {
     return expired;
   }
 
+  quietMark(cpeId: string): Uint8Array | undefined {
+    return this.#quiet.get(cpeId);
+  }
+
+  putQuietMark(cpeId: string, mark: Buffer): void {
+    const refusal = this.#stamps.refusing();
+    if (refusal !== 'disk-full' && refusal !== 'broken') this.#quiet.set(cpeId, mark);
+  }
+
   // ── Devices and credentials ───────────────────────────────────────────────────────────────────────────────────────────
 
   getDevice(cpeId: string): DeviceRecord | undefined {
@@ -144,7 +160,10 @@ export class LmdbEdgeStore implements RelayStore {
   /** Settings are control's, and are not written here: a thread that still holds older ones would bring them back. */
   putDevice(cpeId: string, record: DeviceRecord): Promise<void> {
     const { settings: _, ...device } = record;
-    return this.#unlessRefused(() => this.#devices.put(cpeId, device));
+    return this.#unlessRefused(() => {
+      this.#quiet.remove(cpeId);
+      return this.#devices.put(cpeId, device);
+    });
   }
 
   async putSettings(cpeId: string, settings: DeviceSettings): Promise<void> {
@@ -183,11 +202,17 @@ export class LmdbEdgeStore implements RelayStore {
   }
 
   applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void> {
-    return this.#unlessRefused(() => this.#shadow.applyValues(cpeId, values));
+    return this.#unlessRefused(() => {
+      this.#quiet.remove(cpeId);
+      return this.#shadow.applyValues(cpeId, values);
+    });
   }
 
   applyNames(cpeId: string, path: string, complete: boolean, names: readonly ParameterInfo[]): Promise<void> {
-    return this.#unlessRefused(() => this.#shadow.applyNames(cpeId, path, complete, names));
+    return this.#unlessRefused(() => {
+      this.#quiet.remove(cpeId);
+      return this.#shadow.applyNames(cpeId, path, complete, names);
+    });
   }
 
   knownParameter(cpeId: string, path: string): KnownParameter | null {
@@ -195,7 +220,10 @@ export class LmdbEdgeStore implements RelayStore {
   }
 
   resetShadow(cpeId: string): Promise<void> {
-    return this.#unlessBroken(() => this.#shadow.reset(cpeId));
+    return this.#unlessBroken(() => {
+      this.#quiet.remove(cpeId);
+      return this.#shadow.reset(cpeId);
+    });
   }
 
   // ── Work ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,11 @@ const INCARNATION = 1;
 const DEPTH = 2;
 const BYTES = 3;
 const WORDS = 4;
+/** Behind the words, 32 bits each: why writes are refused, whether the outbox is full, commits of all threads. */
+const REFUSAL = 0;
+const OUTBOX_FULL = 1;
+const COMMITS = 2;
+const FLAGS = 4;
 
 const REFUSALS: (StoreErrorCode | null)[] = [null, 'disk-full', 'broken'];
 const DISK_FULL = 1;
@@ -29,12 +34,12 @@ export class Stamps {
   /** Of this start; also what tells its session ids and cookies from those of another start. */
   readonly incarnation: number;
   readonly #words: BigInt64Array;
-  readonly #refusal: Int32Array;
+  readonly #flags: Int32Array;
 
   constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
     this.#words = new BigInt64Array(memory, 0, WORDS);
-    this.#refusal = new Int32Array(memory, WORDS * 8, 1);
+    this.#flags = new Int32Array(memory, WORDS * 8, FLAGS);
     this.incarnation = Number(Atomics.load(this.#words, INCARNATION));
   }
 
@@ -53,7 +58,7 @@ export class Stamps {
       meta.put('incarnation', next);
       return next;
     });
-    const memory = new SharedArrayBuffer(WORDS * 8 + 8);
+    const memory = new SharedArrayBuffer(WORDS * 8 + FLAGS * 4);
     const words = new BigInt64Array(memory, 0, WORDS);
     words[NEXT] = BigInt(incarnation) * BigInt(SPAN);
     words[INCARNATION] = BigInt(incarnation);
@@ -62,7 +67,9 @@ export class Stamps {
     words[DEPTH] = BigInt(stats.entryCount);
     words[BYTES] = BigInt((stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize);
     void environment.release();
-    return new Stamps(memory);
+    const stamps = new Stamps(memory);
+    stamps.outboxGrew(0, 0);
+    return stamps;
   }
 
   static incarnationOf(stamp: number): number {
@@ -80,6 +87,8 @@ export class Stamps {
   outboxGrew(facts: number, bytes: number): void {
     Atomics.add(this.#words, DEPTH, BigInt(facts));
     Atomics.add(this.#words, BYTES, BigInt(bytes));
+    // Looked at by every POST, and written by few: a flag, so that the POST loads no 64-bit words.
+    Atomics.store(this.#flags, OUTBOX_FULL, this.outboxBytes > LIMITS.outboxBytesMax ? 1 : 0);
   }
 
   get outboxDepth(): number {
@@ -93,18 +102,28 @@ export class Stamps {
 
   /** Why writes are refused; null when they are not. */
   refusing(): StoreErrorCode | null {
-    const refusal = REFUSALS[Atomics.load(this.#refusal, 0)] ?? null;
+    const refusal = REFUSALS[Atomics.load(this.#flags, REFUSAL)] ?? null;
     if (refusal !== null) return refusal;
-    return this.outboxBytes > LIMITS.outboxBytesMax ? 'outbox-full' : null;
+    return Atomics.load(this.#flags, OUTBOX_FULL) === 1 ? 'outbox-full' : null;
+  }
+
+  /** Another number whenever some thread's writes have become visible since: what was read before may be old. */
+  commits(): number {
+    return Atomics.load(this.#flags, COMMITS);
+  }
+
+  /** This thread's writes are visible to all from now on. */
+  committed(): void {
+    Atomics.add(this.#flags, COMMITS, 1);
   }
 
   /** Said by whoever watches the disk. A broken store stays broken. */
   setDiskFull(full: boolean): void {
-    Atomics.compareExchange(this.#refusal, 0, full ? 0 : DISK_FULL, full ? DISK_FULL : 0);
+    Atomics.compareExchange(this.#flags, REFUSAL, full ? 0 : DISK_FULL, full ? DISK_FULL : 0);
   }
 
   setBroken(): void {
-    Atomics.store(this.#refusal, 0, BROKEN);
+    Atomics.store(this.#flags, REFUSAL, BROKEN);
   }
 }
 

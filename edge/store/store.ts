@@ -81,6 +81,12 @@ export interface EdgeStore {
   /** Sessions whose lastAt + timeoutMs has passed: for the reaper of the relay. */
   expiredSessions(nowMs: number, limit: number): { cpeId: string; record: SessionRecord }[];
 
+  // Quiet marks (quiet-marks.ts)
+  /** The mark of a CPE that has no work, no session record and no news; valid until the next read. undefined: it may have. */
+  quietMark(cpeId: string): Uint8Array | undefined;
+  /** Sets it, unless there is work or a session record when it is written. Every write of work, session, device or shadow removes it. */
+  putQuietMark(cpeId: string, mark: Buffer): void;
+
   // Devices and credentials
   getDevice(cpeId: string): DeviceRecord | undefined;
   putDevice(cpeId: string, record: DeviceRecord): Promise<void>;

@@ -24,6 +24,15 @@ export class Table<V> {
     return this.#database.get(key);
   }
 
+  /** The bytes of a record without a copy, valid until the next read; undefined when there is none. */
+  bytes(key: string): Uint8Array | undefined {
+    if (this.#pending.size > 0) {
+      const pending = this.#pending.get(key);
+      if (pending !== undefined) return pending.value as Uint8Array | undefined;
+    }
+    return this.#database.getBinaryFast(key) as Uint8Array | undefined;
+  }
+
   /** Resolves when every thread reads it. */
   put(key: string, value: V): Promise<void> {
     return this.#follow(key, value, this.#database.put(key, value));

@@ -1,0 +1,146 @@
+// Runs rows in alternating rounds: every round runs each row once, one after the other, so that a busy neighbour slows all of them alike,
+// and a row is compared with its base within the round.
+
+import { Child } from './child.ts';
+import { cpuUs } from './cpu.ts';
+import type { FromGenerator, ToGenerator } from './generator.ts';
+import type { Load, LoadResult } from './load.ts';
+import type { InformRow } from './rows.ts';
+import type { FromServer, ServerOptions, ToServer } from './server.ts';
+
+/** One row in one round. */
+export interface Sample {
+  /** CPU of the server per session, all its threads, in microseconds. */
+  cpuUs: number;
+  sessionsPerSecond: number;
+  sessions: number;
+  errors: number;
+  why: string[];
+  informUs: number[];
+  emptyUs: number[];
+  /** Share of one core that server and generator used: near 1, that one was what bound the rate. */
+  serverLoad: number;
+  generatorLoad: number;
+  /** Sessions the edge itself counted as quiet; −1 for what is no edge. */
+  quiet: number;
+}
+
+export interface RoundsOptions {
+  rounds: number;
+  seconds: number;
+  atOnce: number;
+  /** Told what is being done, for whoever waits. */
+  progress: (what: string) => void;
+}
+
+/** A server that loads are sent to. */
+export interface Target {
+  host: string;
+  port: number;
+  pids: number[];
+  devices: number;
+  quietSessions(): Promise<number>;
+  /** Gives these devices something to do. */
+  work(devices: number[]): Promise<void>;
+}
+
+export type Generator = Child<ToGenerator, FromGenerator>;
+type Server = Child<ToServer, FromServer>;
+
+/** Sessions of a round whose ACS has an action for each: they are handed over before the clock runs. */
+const ACTIONS = 1_500;
+
+/** Starts the servers of `rows`, measures them, closes them. Returns the samples of each row, a sample a round. */
+export async function measureRows(rows: readonly InformRow[], options: RoundsOptions): Promise<Map<string, Sample[]>> {
+  const servers = new Map<string, { server: Server; target: Target }>();
+  const generator: Generator = new Child('inform/generator', []);
+  try {
+    for (const { server } of rows) {
+      const key = JSON.stringify(server);
+      if (servers.has(key)) continue;
+      options.progress(`starting ${describe(server)}`);
+      servers.set(key, await startServer(server));
+    }
+    const targets = rows.map((row) => ({ row, target: servers.get(JSON.stringify(row.server))!.target }));
+    const samples = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
+    for (let round = -1; round < options.rounds; round++) {
+      for (const { row, target } of targets) {
+        const what = round < 0 ? 'warming up' : `round ${round + 1} of ${options.rounds}`;
+        options.progress(`${what}: ${row.name}`);
+        const sample = await measureOnce(generator, target, row, options, round);
+        if (round >= 0) samples.get(row.name)!.push(sample);
+      }
+    }
+    return samples;
+  } finally {
+    for (const { server } of servers.values()) await server.close();
+    await generator.close();
+  }
+}
+
+function describe({ kind, devices = 0, parameters = 12, auth = 'none', tls = false }: ServerOptions): string {
+  if (kind === 'floor') return `the floor${tls ? ' with TLS' : ''}`;
+  return `an edge with ${devices} devices of ${parameters} parameters, auth ${auth}${tls ? ', TLS' : ''}`;
+}
+
+/** Forks a server and waits until it listens. */
+export async function startServer(options: ServerOptions): Promise<{ server: Server; target: Target }> {
+  const server: Server = new Child('inform/server', [JSON.stringify(options)]);
+  const { port } = await server.heard('listening');
+  const target: Target = {
+    host: '127.0.0.1',
+    port,
+    pids: [server.pid],
+    devices: options.devices ?? 10_000,
+    async quietSessions() {
+      if (options.kind === 'floor') return -1;
+      return (await server.ask({ type: 'stats' }, 'stats')).counters['starling_sessions_quiet_total'] ?? 0;
+    },
+    async work(devices) {
+      await server.ask({ type: 'work', devices, value: `value ${performance.now()}` }, 'worked');
+    },
+  };
+  return { server, target };
+}
+
+/** One row once. */
+export async function measureOnce(
+  generator: Generator,
+  target: Target,
+  { load: part }: Pick<InformRow, 'load'>,
+  { seconds, atOnce }: Pick<RoundsOptions, 'seconds' | 'atOnce'>,
+  round: number,
+): Promise<Sample> {
+  const { host, port, devices, pids } = target;
+  const load: Load = {
+    ...{ host, port, tls: false, auth: 'none', traffic: 'quiet', keepAlive: false, devices, atOnce, seconds },
+    // Another part of the fleet each round; with an action for each, never a device twice.
+    ...{ seed: (round + 1) * 104_729 },
+    ...part,
+  };
+  if (load.traffic === 'action') {
+    load.sessions = Math.min(ACTIONS, Math.floor(devices / 4));
+    const first = load.seed;
+    const chosen = Array.from({ length: load.sessions }, (_, i) => (first + i * 7_919) % devices);
+    await target.work(chosen);
+  }
+  const quietBefore = await target.quietSessions();
+  const generatorBefore = cpuUs([generator.pid]);
+  const before = cpuUs(pids);
+  const result: LoadResult = (await generator.ask({ type: 'run', load }, 'ran')).result;
+  const spent = cpuUs(pids) - before;
+  const generated = cpuUs([generator.pid]) - generatorBefore;
+  const quietAfter = await target.quietSessions();
+  return {
+    cpuUs: spent / result.sessions,
+    sessionsPerSecond: result.sessions / result.seconds,
+    sessions: result.sessions,
+    errors: result.errors,
+    why: result.why,
+    informUs: result.informUs,
+    emptyUs: result.emptyUs,
+    serverLoad: spent / 1e6 / result.seconds,
+    generatorLoad: generated / 1e6 / result.seconds,
+    quiet: quietBefore < 0 ? -1 : quietAfter - quietBefore,
+  };
+}

@@ -1,0 +1,50 @@
+// Quiet marks: of a CPE whose last Inform taught nothing, a fingerprint of that Inform and how it was answered. A mark says as much as it
+// holds: by being there it says that the CPE has no work, no session that is not quiet, and no news. So whoever writes any of these
+// takes the mark away in the same transaction, and one is only set where there is none of them, which the transaction that sets it
+// looks at itself. An Inform that equals its mark needs no other read.
+//
+//   quiet        cpeId                bytes that edge/quiet-informs.ts knows the meaning of
+
+import type { Database } from 'lmdb';
+import type { Environment } from './environment.ts';
+import { Table } from './table.ts';
+
+export class QuietMarks {
+  readonly #environment: Environment;
+  readonly #marks: Table<Buffer>;
+  readonly #blockers: readonly Database<unknown, string>[];
+
+  /** @param blockers databases by cpeId; an entry in one of them is news. */
+  constructor(environment: Environment, blockers: readonly Database<unknown, string>[]) {
+    this.#environment = environment;
+    this.#marks = new Table(environment, 'quiet', { encoding: 'binary' });
+    this.#blockers = blockers;
+  }
+
+  /** The mark, valid until the next read of anything; undefined when there is none. */
+  get(cpeId: string): Uint8Array | undefined {
+    this.#environment.refresh();
+    return this.#marks.bytes(cpeId);
+  }
+
+  /** Sets a mark unless there is news. Nobody waits for it, and until it is committed it is not seen. */
+  set(cpeId: string, mark: Buffer): void {
+    const { direct } = this.#marks;
+    const put = (): unknown => direct.put(cpeId, mark);
+    const guarded = this.#blockers.reduceRight(
+      (write, blocker) => () => blocker.ifNoExists(cpeId, write as () => void),
+      put,
+    );
+    this.#environment.committed(guarded() as Promise<boolean>);
+  }
+
+  /** In the transaction of what is written with it. */
+  remove(cpeId: string): void {
+    void this.#marks.remove(cpeId);
+  }
+
+  /** The same inside a transaction, or in the callback of a conditional write. */
+  removeInside(cpeId: string): void {
+    void this.#marks.direct.remove(cpeId);
+  }
+}
