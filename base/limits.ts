@@ -61,6 +61,13 @@ export const LIMITS = {
   prologuesMax: 64,
   /** Bytes of one remembered beginning; the longest Envelope tags seen have 600. */
   prologueBytesMax: 1_024,
+  /** Sizes of an Inform that is glanced at before it is read: longer ones are rare, and reading is the least of what they cost. */
+  glanceBytesMin: 400,
+  glanceBytesMax: 64 * 1024,
+  /** Bytes of a text the glance leaves out (ID, CurrentTime, RetryCount) or takes for a serial number; the schema says 64 at most. */
+  glanceTextBytesMax: 64,
+  /** Ways to print an Inform remembered for one beginning: models and events of one stack. Each is tried in turn, some 50 ns. */
+  glanceLayoutsMax: 16,
   /** Ways to print a list entry remembered by one thread, and bytes of markup in each part of one: Informs have 20 to 60. */
   entryStylesMax: 64,
   entryMarkupBytesMax: 256,
@@ -80,6 +87,12 @@ export const LIMITS = {
   sessionPostsMax: 10_000,
   /** Characters of a session cookie that is looked at. It holds the identity, whose three parts of 64 characters take up to 9 each. */
   cookieCharsMax: 2_048,
+
+  /**
+   * Time in which Informs with news gather for one transaction, once there was one (group commit): it is added to their answer at most.
+   * A transaction costs some 300 µs of CPU whatever is in it.
+   */
+  commitWindowMs: 4,
 
   // ── RPCs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Names in one GetParameterValues unless the profile says otherwise (CWMP P1). */
@@ -127,6 +140,8 @@ export const LIMITS = {
   busRedeliverMsMax: 2_000,
   /** Times a batch is handed over before publish rejects and the publisher, who has it durably, decides. */
   busDeliveriesMax: 5,
+  /** Least time between two nudges of a session thread: facts of that time travel in one batch. */
+  nudgeGapMs: 10,
   /** The outbox is looked at this often even when nobody nudged: one atomic load. */
   relayPollMs: 50,
   /** First and longest pause after a batch that the bus did not take; a centre that is away for a day costs a try every 10 s. */

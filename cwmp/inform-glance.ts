@@ -2,27 +2,28 @@
 // with the same fingerprint say the same but for their ID, CurrentTime and RetryCount; so an Inform whose like was read once, and taught
 // nothing then, need not be read again.
 //
-// The glance finds its few elements by name in front of the ParameterList and gives up on anything unusual there (CDATA, comments, text
-// that is more than plain characters). It need not be right about what it finds in a strange document: a fingerprint is only remembered
-// when the reader found the same identity and the same ID in the same bytes, and whatever is not cut out is in the fingerprint.
+// A CPE prints its Informs alike but for a few texts: layouts (inform-layouts.ts) are what lies between those. A document of a known
+// layout is compared with it; any other is scanned for the few elements in front of its ParameterList, and gives its layout when they
+// come in the usual order, with plain characters in them. What is unusual (CDATA, comments, another order) is no plain Inform.
 //
-// The fingerprint has 128 bits: four lanes of multiply and rotate, one of them passed on at each step. It is no defence against a CPE that
-// wants two of its own Informs to look alike; it could as well send the first one twice.
+// The glance need not be right about what it finds in a strange document: a fingerprint is only remembered when the reader found the same
+// identity and the same ID in the same bytes, and whatever is not cut out is in the fingerprint. That has 128 bits: four lanes of
+// multiply and rotate, one of them passed on at each step. It is no defence against a CPE that wants two of its own Informs to look
+// alike; it could as well send the first one twice.
 
 import { cpeIdOf } from '../base/ids.ts';
+import { LIMITS } from '../base/limits.ts';
+import { InformLayouts, type Layout } from './inform-layouts.ts';
 
 const LESS_THAN = 60;
 const GREATER_THAN = 62;
 const SLASH = 47;
 const COLON = 58;
+const BANG = 33;
+const AMPERSAND = 38;
 
 const P1 = 0x9e3779b1 | 0;
 const P2 = 0x85ebca77 | 0;
-
-/** Longest text that is cut out, and the least and greatest sizes worth a glance: a long ParameterList is read as ever. */
-const CUT_MAX = 64;
-const BYTES_MIN = 400;
-const BYTES_MAX = 64 * 1024;
 
 const NAMES = {
   ID: codesOf('ID'),
@@ -38,6 +39,11 @@ function codesOf(name: string): Uint8Array {
   return Uint8Array.from(name, (letter) => letter.charCodeAt(0));
 }
 
+/** Native, and without the checks of toString; Node's typings leave it out. */
+interface Latin1 {
+  latin1Slice(from: number, to: number): string;
+}
+
 /** One per thread: `at` fills it, and what it holds is of the last document until then. */
 export class InformGlance {
   /** Identity of the CPE as `cpeIdOf` writes it. */
@@ -50,12 +56,21 @@ export class InformGlance {
   c = 0;
   d = 0;
   readonly #seed: number;
-  #bytes: Buffer = Buffer.alloc(0);
+  readonly #layouts = new InformLayouts();
+  // Of the document in hand: its bytes twice, and where the texts that are cut out begin and end.
+  #body: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
-  #textFrom = 0;
-  #textTo = 0;
-  /** OUI and ProductClass as they lie in a document → the beginning of its cpeId: nearly all CPEs of a fleet share them. */
-  readonly #kinds = new Map<string, string>();
+  #idAt = 0;
+  #idEnd = 0;
+  #serialAt = 0;
+  #serialEnd = 0;
+  #timeAt = 0;
+  #timeEnd = 0;
+  #retryAt = 0;
+  #retryEnd = 0;
+  /** Of the text last looked at. */
+  #textAt = 0;
+  #end = 0;
 
   /** @param seed goes into every fingerprint: another one makes all of them worthless. */
   constructor(seed: number) {
@@ -69,118 +84,164 @@ export class InformGlance {
    */
   at(body: Uint8Array, context: number): boolean {
     const { length } = body;
-    if (length < BYTES_MIN || length > BYTES_MAX) return false;
-    this.#bytes = Buffer.from(body.buffer, body.byteOffset, length);
-    this.#view = new DataView(body.buffer, body.byteOffset, length);
-    this.a = this.#seed ^ context;
-    this.b = P1 ^ length;
-    this.c = P2;
-    this.d = context;
-    let hashed = 0;
-    let found = 0;
+    if (length < LIMITS.glanceBytesMin || length > LIMITS.glanceBytesMax) return false;
+    const view = new DataView(body.buffer, body.byteOffset, length);
+    this.#body = body;
+    this.#view = view;
+    const layout = this.#known(view) ?? this.#learn();
+    if (layout === null) return false;
+    this.a = layout.a ^ context;
+    this.b = layout.b;
+    this.c = layout.c;
+    this.d = layout.d;
+    this.#mix(this.#serialAt, this.#serialEnd);
+    this.#mix(this.#retryEnd, length);
+    this.id = latin1(body, this.#idAt, this.#idEnd);
+    this.cpeId = this.#identity(layout.cpeIdPrefix);
+    return true;
+  }
+
+  /** The layout this document follows, with the places of its texts; null when it is a new one. */
+  #known(view: DataView): Layout | null {
+    const layouts = this.#layouts.like(view);
+    for (let i = 0; i < layouts.length; i++) {
+      const layout = layouts[i]!;
+      const { head, identity, events, clock } = layout;
+      if (!InformLayouts.isAt(head, view, 0)) continue;
+      this.#idAt = head.byteLength;
+      if (!this.#isText(this.#idAt, 1)) return null;
+      this.#idEnd = this.#end;
+      if (!InformLayouts.isAt(identity, view, this.#idEnd)) continue;
+      this.#serialAt = this.#idEnd + identity.byteLength;
+      if (!this.#isText(this.#serialAt, 1)) return null;
+      this.#serialEnd = this.#end;
+      if (!InformLayouts.isAt(events, view, this.#serialEnd)) continue;
+      this.#timeAt = this.#serialEnd + events.byteLength;
+      if (!this.#isText(this.#timeAt, 1)) return null;
+      this.#timeEnd = this.#end;
+      if (!InformLayouts.isAt(clock, view, this.#timeEnd)) continue;
+      this.#retryAt = this.#timeEnd + clock.byteLength;
+      if (!this.#isText(this.#retryAt, 1)) return null;
+      this.#retryEnd = this.#end;
+      return layout;
+    }
+    return null;
+  }
+
+  /** Finds the texts of a document by name, and keeps its layout; null when it is no plain Inform. */
+  #learn(): Layout | null {
+    const body = this.#body;
+    const { length } = body;
+    this.#idEnd = 0;
+    this.#serialEnd = 0;
+    this.#timeEnd = 0;
+    this.#retryEnd = 0;
     let ouiAt = 0;
     let ouiEnd = 0;
     let classAt = 0;
     let classEnd = 0;
-    let serialAt = 0;
-    let serialEnd = 0;
     for (let pos = 0; pos < length; ) {
-      // ── The next tag ──
       while (pos < length && body[pos] !== LESS_THAN) pos++;
       let nameAt = ++pos;
-      const first = body[pos]!;
-      if (first === SLASH) continue;
+      if (pos >= length) break;
+      if (body[pos] === SLASH) continue;
       // Comments, CDATA and DOCTYPE hide what is markup.
-      if (first === 33) return false;
+      if (body[pos] === BANG) return null;
       let end = pos;
-      let code = first;
-      while (code !== GREATER_THAN && code !== 32 && code > 13 && end < length) {
-        if (code === COLON) nameAt = end + 1;
-        code = body[++end]!;
-      }
-      const nameLength = end - nameAt;
+      for (; end < length && body[end]! > 32 && body[end] !== GREATER_THAN; end++)
+        if (body[end] === COLON) nameAt = end + 1;
       pos = end;
-      // ── Those that matter, told apart by length and first letter ──
-      const letter = body[nameAt];
-      if (nameLength === 2 && letter === 73 && this.#is(NAMES.ID, nameAt)) {
-        if (!this.#text(body, end) || found > 0) return false;
-        this.id = this.#bytes.toString('latin1', this.#textFrom, this.#textTo);
-        found = 1;
-        this.#mix(hashed, this.#textFrom);
-        hashed = this.#textTo;
-      } else if (nameLength === 3 && letter === 79 && this.#is(NAMES.OUI, nameAt)) {
-        if (!this.#text(body, end) || ouiEnd > 0) return false;
-        ouiAt = this.#textFrom;
-        ouiEnd = this.#textTo;
-      } else if (nameLength === 12 && letter === 80 && this.#is(NAMES.ProductClass, nameAt)) {
-        if (!this.#text(body, end, 0) || ouiEnd === 0 || classEnd > 0) return false;
-        classAt = this.#textFrom;
-        classEnd = this.#textTo;
-      } else if (nameLength === 12 && letter === 83 && this.#is(NAMES.SerialNumber, nameAt)) {
-        if (!this.#text(body, end) || serialEnd > 0) return false;
-        serialAt = this.#textFrom;
-        serialEnd = this.#textTo;
-      } else if (
-        (nameLength === 11 && letter === 67 && this.#is(NAMES.CurrentTime, nameAt)) ||
-        (nameLength === 10 && letter === 82 && this.#is(NAMES.RetryCount, nameAt))
-      ) {
-        if (!this.#text(body, end)) return false;
-        found += 2;
-        this.#mix(hashed, this.#textFrom);
-        hashed = this.#textTo;
-      } else if (nameLength === 13 && letter === 80 && this.#is(NAMES.ParameterList, nameAt)) break;
+      if (this.#isName(NAMES.ID, nameAt, end)) {
+        if (this.#idEnd > 0 || !this.#isTextOf(end, 1)) return null;
+        this.#idAt = this.#textAt;
+        this.#idEnd = this.#end;
+      } else if (this.#isName(NAMES.OUI, nameAt, end)) {
+        if (this.#idEnd === 0 || ouiEnd > 0 || !this.#isTextOf(end, 1)) return null;
+        ouiAt = this.#textAt;
+        ouiEnd = this.#end;
+      } else if (this.#isName(NAMES.ProductClass, nameAt, end)) {
+        if (ouiEnd === 0 || classEnd > 0 || !this.#isTextOf(end, 0)) return null;
+        classAt = this.#textAt;
+        classEnd = this.#end;
+      } else if (this.#isName(NAMES.SerialNumber, nameAt, end)) {
+        if (classEnd === 0 || this.#serialEnd > 0 || !this.#isTextOf(end, 1)) return null;
+        this.#serialAt = this.#textAt;
+        this.#serialEnd = this.#end;
+      } else if (this.#isName(NAMES.CurrentTime, nameAt, end)) {
+        if (this.#serialEnd === 0 || this.#timeEnd > 0 || !this.#isTextOf(end, 1)) return null;
+        this.#timeAt = this.#textAt;
+        this.#timeEnd = this.#end;
+      } else if (this.#isName(NAMES.RetryCount, nameAt, end)) {
+        if (this.#timeEnd === 0 || !this.#isTextOf(end, 1)) return null;
+        this.#retryAt = this.#textAt;
+        this.#retryEnd = this.#end;
+        break;
+      } else if (this.#isName(NAMES.ParameterList, nameAt, end)) return null;
     }
-    // ID, CurrentTime and RetryCount once each, and who it is.
-    if (found !== 5 || serialEnd === 0 || ouiEnd === 0 || classEnd === 0) return false;
-    this.#mix(hashed, length);
-    this.cpeId = this.#identity(ouiAt, ouiEnd, classAt, classEnd, serialAt, serialEnd);
+    if (this.#retryEnd === 0) return null;
+    this.a = this.#seed;
+    this.b = P1;
+    this.c = P2;
+    this.d = 0;
+    this.#mix(0, this.#idAt);
+    this.#mix(this.#idEnd, this.#serialAt);
+    this.#mix(this.#serialEnd, this.#timeAt);
+    this.#mix(this.#timeEnd, this.#retryAt);
+    const OUI = latin1(body, ouiAt, ouiEnd);
+    const ProductClass = latin1(body, classAt, classEnd);
+    const { a, b, c, d } = this;
+    const copy = (from: number, to: number): DataView => new DataView(Uint8Array.from(body.subarray(from, to)).buffer);
+    const layout: Layout = {
+      head: copy(0, this.#idAt),
+      identity: copy(this.#idEnd, this.#serialAt),
+      events: copy(this.#serialEnd, this.#timeAt),
+      clock: copy(this.#timeEnd, this.#retryAt),
+      cpeIdPrefix: cpeIdOf({ Manufacturer: '', OUI, ProductClass, SerialNumber: 'S' }).slice(0, -1),
+      ...{ a, b, c, d },
+    };
+    this.#layouts.keep(layout, this.#view);
+    return layout;
+  }
+
+  #isName(name: Uint8Array, at: number, end: number): boolean {
+    if (end - at !== name.length) return false;
+    for (let i = 0; i < name.length; i++) if (this.#body[at + i] !== name[i]) return false;
     return true;
   }
 
-  #is(name: Uint8Array, at: number): boolean {
-    const bytes = this.#bytes;
-    for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name[i]) return false;
-    return true;
-  }
-
-  /** The text of the element whose name ends at `end`: `least` to CUT_MAX plain characters, up to its end tag. */
-  #text(body: Uint8Array, end: number, least = 1): boolean {
+  /** True when the element whose name ends at `end` has a plain text, from #textAt to #end. */
+  #isTextOf(end: number, least: number): boolean {
+    const body = this.#body;
     let at = end;
-    while (body[at] !== GREATER_THAN) if (++at >= body.length || body[at] === LESS_THAN) return false;
-    this.#textFrom = ++at;
-    const max = at + CUT_MAX;
-    let code = body[at]!;
-    // Letters, digits and signs from '!' to '~', without '&', '<' and '>'.
-    while (code > 32 && code < 127 && code !== LESS_THAN && code !== GREATER_THAN && code !== 38 && at < max) {
-      code = body[++at]!;
-    }
-    this.#textTo = at;
-    return code === LESS_THAN && body[at + 1] === SLASH && at >= this.#textFrom + least;
+    while (at < body.length && body[at] !== GREATER_THAN && body[at] !== LESS_THAN) at++;
+    // An element that closes itself has none.
+    if (body[at] !== GREATER_THAN || body[at - 1] === SLASH) return false;
+    this.#textAt = at + 1;
+    return this.#isText(at + 1, least);
   }
 
-  #identity(
-    ouiAt: number,
-    ouiEnd: number,
-    classAt: number,
-    classEnd: number,
-    serialAt: number,
-    serialEnd: number,
-  ): string {
-    const bytes = this.#bytes;
-    const kind = bytes.toString('latin1', ouiAt, classEnd);
-    let prefix = this.#kinds.get(kind);
-    if (prefix === undefined) {
-      const OUI = bytes.toString('latin1', ouiAt, ouiEnd);
-      const ProductClass = bytes.toString('latin1', classAt, classEnd);
-      prefix = cpeIdOf({ Manufacturer: '', OUI, ProductClass, SerialNumber: 'S' }).slice(0, -1);
-      if (this.#kinds.size >= KINDS_MAX) this.#kinds.clear();
-      this.#kinds.set(kind, prefix);
+  /** True when at least `least` plain characters begin at `at` and an end tag follows; #end is where. */
+  #isText(at: number, least: number): boolean {
+    const body = this.#body;
+    const max = Math.min(body.length - 1, at + LIMITS.glanceTextBytesMax);
+    let end = at;
+    // From '!' to '~', without '&', '<' and '>'.
+    for (; end < max; end++) {
+      const code = body[end]!;
+      if (code <= 32 || code >= 127 || code === LESS_THAN || code === GREATER_THAN || code === AMPERSAND) break;
     }
-    const serial = bytes.toString('latin1', serialAt, serialEnd);
-    for (let i = serialAt; i < serialEnd; i++) {
-      if (!isAlphanumeric(bytes[i]!)) {
+    this.#end = end;
+    return body[end] === LESS_THAN && body[end + 1] === SLASH && end - at >= least;
+  }
+
+  #identity(prefix: string): string {
+    const body = this.#body;
+    const serial = latin1(body, this.#serialAt, this.#serialEnd);
+    for (let i = this.#serialAt; i < this.#serialEnd; i++) {
+      const code = body[i]!;
+      const plain = (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
+      if (!plain)
         return prefix + cpeIdOf({ Manufacturer: '', OUI: 'O', ProductClass: '', SerialNumber: serial }).slice(2);
-      }
     }
     return prefix + serial;
   }
@@ -201,11 +262,11 @@ export class InformGlance {
       d = Math.imul((w << 13) | (w >>> 19), P1);
     }
     for (; at < to; at++) {
-      const passed = a + Math.imul(view.getUint8(at) + 1, P2);
+      const w = a + Math.imul(view.getUint8(at) + 1, P2);
       a = b;
       b = c;
-      c = d ^ passed;
-      d = Math.imul((passed << 11) | (passed >>> 21), P1);
+      c = d ^ w;
+      d = Math.imul((w << 11) | (w >>> 21), P1);
     }
     this.a = a | 0;
     this.b = b | 0;
@@ -214,9 +275,6 @@ export class InformGlance {
   }
 }
 
-/** Kinds of CPE (OUI and ProductClass, and the markup between) remembered by one thread. */
-const KINDS_MAX = 1_000;
-
-function isAlphanumeric(code: number): boolean {
-  return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
+function latin1(bytes: Uint8Array, from: number, to: number): string {
+  return (Buffer.prototype as unknown as Latin1).latin1Slice.call(bytes, from, to);
 }

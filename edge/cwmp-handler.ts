@@ -73,7 +73,7 @@ export class CwmpHandler {
     this.#hold = new FirstContactHold({ ...options, timers: systemTimers });
     this.#turn = new SessionTurn(options);
     const taskContext = this.#taskContext.bind(this);
-    this.#informs = new InformHandler({ ...options, taskContext });
+    this.#informs = new InformHandler({ ...options, timers: systemTimers, taskContext });
   }
 
   /**

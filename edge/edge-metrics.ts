@@ -61,11 +61,21 @@ export class SessionMetrics {
   /** Informs answered at a glance, and quiet sessions ended at a look: each stands for several counts, which are made up when asked for. */
   quietInforms = 0;
   quietEnds = 0;
+  /** Responses by the two statuses nearly all have. */
+  #ok = 0;
+  #noContent = 0;
 
   constructor(read: { openConnections: () => number; openSessions: () => number; bodiesHeldBytes: () => number }) {
     gauge(this.registry, 'starling_connections_open', 'Connections of CPEs open now.', read.openConnections);
     gauge(this.registry, 'starling_sessions_open', 'Sessions begun here and not ended yet.', read.openSessions);
     gauge(this.registry, 'starling_bodies_held_bytes', 'Bytes of bodies being received.', read.bodiesHeldBytes);
+  }
+
+  /** Counts a response by its status line. */
+  responded(status: string): void {
+    if (status === '200 OK') this.#ok++;
+    else if (status === '204 No Content') this.#noContent++;
+    else this.responses.inc(status.slice(0, 3));
   }
 
   /** All metrics as prom-client's JSON. */
@@ -78,6 +88,10 @@ export class SessionMetrics {
     const { quietInforms: informs, quietEnds: ends } = this;
     this.quietInforms = 0;
     this.quietEnds = 0;
+    if (this.#ok > 0) this.responses.inc('200', this.#ok);
+    if (this.#noContent > 0) this.responses.inc('204', this.#noContent);
+    this.#ok = 0;
+    this.#noContent = 0;
     if (informs > 0) {
       this.parsePath.inc('glance', informs);
       this.requests.inc('inform', informs);

@@ -6,14 +6,16 @@ import type { Clock } from '../base/clock.ts';
 import { type CpeId, cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import type { Timers } from '../base/timers.ts';
 import type { AnyFactBody, CpeFacts } from '../bus/messages.ts';
 import { eventRow, isRelearnable } from '../cwmp/events.ts';
 import type { EnvelopeInfo, EventStruct, Inform, ParameterValue } from '../cwmp/message.ts';
 import { writeFault, writeInformResponse } from '../cwmp/soap-writer.ts';
-import { negotiate } from '../cwmp/versions.ts';
+import { type Negotiation, negotiate } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { type Identity, mayInformAs } from './auth.ts';
+import { CommitWindow } from './commit-window.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import type { HttpExchange, HttpReply } from './http.ts';
 import type { LastContacts } from './last-contacts.ts';
@@ -22,7 +24,7 @@ import type { QuietInforms } from './quiet-informs.ts';
 import { plain, SOAP, setCookieOf, soap } from './replies.ts';
 import { sessionFact } from './session-turn.ts';
 import type { Sessions } from './sessions.ts';
-import type { DeviceRecord, EdgeStore, WorkRecord } from './store/store.ts';
+import type { DeviceRecord, EdgeStore, SessionRecord, WorkRecord } from './store/store.ts';
 import type { CpeEvent, TaskContext } from './tasks/task.ts';
 
 export interface InformHandlerOptions {
@@ -33,6 +35,7 @@ export interface InformHandlerOptions {
   metrics: SessionMetrics;
   profiles: ProfileChooser;
   clock: Clock;
+  timers: Timers;
   log: Log;
   taskContext(cpeId: CpeId, profile: Profile, facts: CpeFacts): TaskContext;
   nudge(): void;
@@ -47,32 +50,42 @@ interface Description {
   profile: Profile;
 }
 
-interface News extends Omit<Description, 'root'> {
+/** An Inform whose sender may send it. */
+interface Asked {
+  exchange: HttpExchange;
+  identity: Identity | null;
   cpeId: CpeId;
-  sessionId: string;
-  facts: CpeFacts;
   inform: Inform;
-  changed: ParameterValue[];
-  reset: boolean;
-  isNew: boolean;
+  envelope: EnvelopeInfo;
+  agreed: Extract<Negotiation, { type: 'ok' }>;
+  tolerances: readonly string[];
+  isGlanced: boolean;
+  /** Holds an event that cannot be learned again; a BOOTSTRAP. */
   memorable: boolean;
+  reset: boolean;
+}
+
+/** What the store knows of its CPE, and what that makes of the Inform. */
+interface Found extends Description {
+  known: DeviceRecord | undefined;
+  facts: CpeFacts;
+  changed: ParameterValue[];
+  isNew: boolean;
   moved: boolean;
   records: readonly WorkRecord[];
-  tolerances: readonly string[];
-  nowMs: number;
-  timeoutMs: number;
-  envelope: EnvelopeInfo;
-  reply: HttpReply;
-  known: DeviceRecord | undefined;
+  /** An older session that never ended: its record would outlive the new one's right to the cookie (CWMP S11). */
+  old: SessionRecord | undefined;
 }
 
 const NO_WORK: readonly WorkRecord[] = [];
 
 export class InformHandler {
   readonly #o: InformHandlerOptions;
+  readonly #window: CommitWindow;
 
   constructor(options: InformHandlerOptions) {
     this.#o = options;
+    this.#window = new CommitWindow(options.timers, LIMITS.commitWindowMs);
   }
 
   /**
@@ -89,7 +102,7 @@ export class InformHandler {
     tolerances: readonly string[],
     isGlanced: boolean,
   ): HttpReply | Promise<HttpReply> {
-    const { store, metrics, clock } = this.#o;
+    const { store, metrics } = this.#o;
     // A cookie lets a session go on. An Inform begins one: its sender proves anew who it is, or a CPE could inform as any other (CWMP A5).
     const refusal = identity === null ? this.#o.unproven(exchange) : null;
     if (refusal !== null) return refusal;
@@ -103,24 +116,12 @@ export class InformHandler {
       );
       return plain('403 Forbidden', 'These credentials belong to another device.');
     }
-    const nowMs = clock.now();
-    const known = store.getDevice(cpeId);
-    const cpe = this.#describe(inform, known);
-    const { profile, root, softwareVersion, connectionRequestUrl } = cpe;
     const agreed = negotiate(envelope.namespace, envelope.supportedVersions);
     if (agreed.type === 'fault') {
       metrics.acsFaults.inc(String(agreed.code));
-      return soap(writeFault(profile.style, envelope.namespace, envelope.id, agreed.code, agreed.text, 'Server'));
+      const { style } = this.#describe(inform, store.getDevice(cpeId)).profile;
+      return soap(writeFault(style, envelope.namespace, envelope.id, agreed.code, agreed.text, 'Server'));
     }
-    const facts: CpeFacts = {
-      device: inform.DeviceId,
-      root,
-      namespace: envelope.namespace,
-      version: agreed.version,
-      address: exchange.address,
-      profile: profile.id,
-    };
-
     let reset = false;
     let memorable = false;
     for (const event of inform.Event) {
@@ -128,103 +129,143 @@ export class InformHandler {
       if (!isRelearnable(event.EventCode)) memorable = true;
       if (event.EventCode === '0 BOOTSTRAP') reset = true;
     }
+    const asked: Asked = {
+      ...{ exchange, identity, cpeId, inform, envelope, agreed, tolerances, isGlanced, memorable, reset },
+    };
+    if (!memorable) {
+      const found = this.#look(asked);
+      if (isQuiet(found)) return this.#quietly(asked, found);
+    }
+    return this.#inTurn(asked);
+  }
+
+  /** What is to be written is written with what others have: so it is looked up when its turn has come. */
+  async #inTurn(asked: Asked): Promise<HttpReply> {
+    await this.#window.turn();
+    const found = this.#look(asked);
+    return this.#withNews(asked, found);
+  }
+
+  #look({ exchange, cpeId, inform, envelope, agreed, reset }: Asked): Found {
+    const { store } = this.#o;
+    const known = store.getDevice(cpeId);
+    const description = this.#describe(inform, known);
+    const facts: CpeFacts = {
+      device: inform.DeviceId,
+      root: description.root,
+      namespace: envelope.namespace,
+      version: agreed.version,
+      address: exchange.address,
+      profile: description.profile.id,
+    };
     const list = inform.ParameterList;
     const changed = reset ? list : store.changedParameters(cpeId, list);
-    // Of a device the shadow has nothing of, everything is new: the quiet Inform need not ask.
-    const isNew = known === undefined || (changed.length === list.length && store.isNewDevice(cpeId));
-    const moved = known === undefined || !sameFacts(known.cpe, facts);
-    const records = store.hasWork(cpeId) ? store.workOf(cpeId) : NO_WORK;
-
-    const timeoutMs = sessionTimeoutMs(envelope.sessionTimeoutSeconds);
-    const { namespace } = envelope;
-    const { version, useVersion } = agreed;
-    // An older session that never ended still has its record, and the record would outlive this one's right to the cookie (CWMP S11).
-    const nothingNew = !memorable && !isNew && !moved && changed.length === 0 && records.length === 0;
-    const isQuiet = nothingNew && store.getSession(cpeId) === undefined;
-    const isPlain = isQuiet && isGlanced && tolerances.length === 0 && isPeriodic(inform.Event);
-    const { sessionId, cookie } = this.#o.sessions.begin(exchange, identity, {
-      cpeId,
-      namespace,
-      version,
-      timeoutMs,
-      nowMs,
-      quiet: isPlain ? this.#o.quiet.tokenFor({ cpeId, id: envelope.id, namespace, useVersion }) : '',
-    });
-    const reply: HttpReply = {
-      status: '200 OK',
-      contentType: SOAP,
-      body: writeInformResponse(profile.style, namespace, envelope.id, useVersion),
-      setCookie: setCookieOf(cookie, profile.quirks.cookiePath),
+    return {
+      ...description,
+      known,
+      facts,
+      changed,
+      // Of a device the shadow has nothing of, everything is new: the quiet Inform need not ask.
+      isNew: known === undefined || (changed.length === list.length && store.isNewDevice(cpeId)),
+      moved: known === undefined || !sameFacts(known.cpe, facts),
+      records: store.hasWork(cpeId) ? store.workOf(cpeId) : NO_WORK,
+      old: store.getSession(cpeId),
     };
-    if (isQuiet) {
-      metrics.sessionsQuiet.inc();
-      this.#o.lastContacts.mark(cpeId, nowMs);
-      return reply;
-    }
-    return this.#withNews({
-      cpeId, sessionId, facts, inform, changed, reset, isNew, memorable, moved, records, tolerances, nowMs, timeoutMs,
-      profile, envelope, reply, softwareVersion, connectionRequestUrl, known,
-    }); // biome-ignore format: a plain list
+  }
+
+  #begin(
+    { exchange, identity, cpeId, envelope, agreed }: Asked,
+    { profile }: Found,
+    { nowMs, timeoutMs, quiet }: { nowMs: number; timeoutMs: number; quiet: string },
+  ): { sessionId: string; reply: HttpReply } {
+    const { namespace, id } = envelope;
+    const { version, useVersion } = agreed;
+    const begun = { cpeId, namespace, version, timeoutMs, nowMs, quiet };
+    const { sessionId, cookie } = this.#o.sessions.begin(exchange, identity, begun);
+    const body = writeInformResponse(profile.style, namespace, id, useVersion);
+    const setCookie = setCookieOf(cookie, profile.quirks.cookiePath);
+    return { sessionId, reply: { status: '200 OK', contentType: SOAP, body, setCookie } };
+  }
+
+  #quietly(asked: Asked, found: Found): HttpReply {
+    const { metrics, lastContacts, clock, quiet } = this.#o;
+    const { cpeId, inform, envelope, agreed, tolerances, isGlanced } = asked;
+    const isPlain = isGlanced && tolerances.length === 0 && isPeriodic(inform.Event);
+    const { namespace, id } = envelope;
+    const token = isPlain ? quiet.tokenFor({ cpeId, id, namespace, useVersion: agreed.useVersion }) : '';
+    const nowMs = clock.now();
+    const timeoutMs = sessionTimeoutMs(envelope.sessionTimeoutSeconds);
+    metrics.sessionsQuiet.inc();
+    lastContacts.mark(cpeId, nowMs);
+    return this.#begin(asked, found, { nowMs, timeoutMs, quiet: token }).reply;
   }
 
   /** The Inform that taught something or finds work waiting: everything is on the disk before the InformResponse acknowledges it. */
-  async #withNews(i: News): Promise<HttpReply> {
-    const { store, metrics } = this.#o;
-    const { cpeId, sessionId, nowMs } = i;
+  async #withNews(asked: Asked, found: Found): Promise<HttpReply> {
+    const { store, metrics, clock } = this.#o;
+    const { cpeId, inform, envelope, tolerances, reset } = asked;
+    const { facts, changed, isNew, moved, old, known, records, softwareVersion, connectionRequestUrl } = found;
+    const nowMs = clock.now();
+    const timeoutMs = sessionTimeoutMs(envelope.sessionTimeoutSeconds);
+    const { sessionId, reply } = this.#begin(asked, found, { nowMs, timeoutMs, quiet: '' });
     const factBodies: AnyFactBody[] = [];
-
-    const old = store.getSession(cpeId);
     if (old !== undefined && old.session.phase !== 'ended') {
       metrics.takeovers.inc();
       metrics.sessionsEnded.inc('taken-over');
       factBodies.push(sessionFact(cpeId, old, 'taken over by a new Inform', false, nowMs));
     }
-    const device: DeviceRecord = {
-      cpe: i.facts,
-      softwareVersion: i.softwareVersion,
-      connectionRequestUrl: i.connectionRequestUrl,
-      settings: i.known?.settings ?? store.getSettings(cpeId) ?? null,
-      lastInformAt: nowMs,
-    };
-    if (i.reset) await store.resetShadow(cpeId);
-    if (i.moved || i.isNew || i.changed.length > 0) store.putDevice(cpeId, device);
-    if (i.changed.length > 0) store.applyValues(cpeId, i.inform.ParameterList);
-    if (i.memorable || i.isNew || i.changed.length > 0 || i.moved) {
-      factBodies.push({
-        type: 'inform',
-        body: {
-          cpeId, sessionId, cpe: i.facts, events: i.inform.Event, retryCount: i.inform.RetryCount, currentTime: i.inform.CurrentTime,
-          changed: i.changed, reset: i.reset, tolerances: [...i.tolerances],
-        }, // biome-ignore format: a plain list
+    if (reset) await store.resetShadow(cpeId);
+    if (
+      moved ||
+      isNew ||
+      softwareVersion !== known?.softwareVersion ||
+      connectionRequestUrl !== known.connectionRequestUrl
+    ) {
+      store.putDevice(cpeId, {
+        cpe: facts,
+        softwareVersion,
+        connectionRequestUrl,
+        settings: known?.settings ?? store.getSettings(cpeId) ?? null,
+        lastInformAt: nowMs,
       });
+    }
+    if (changed.length > 0) store.applyValues(cpeId, inform.ParameterList);
+    if (asked.memorable || isNew || changed.length > 0 || moved) {
+      const { Event: events, RetryCount: retryCount, CurrentTime: currentTime } = inform;
+      const told = { cpe: facts, events, retryCount, currentTime, changed, reset, tolerances: [...tolerances] };
+      factBodies.push({ type: 'inform', body: { cpeId, sessionId, ...told } });
     } else this.#o.lastContacts.mark(cpeId, nowMs);
 
     // What an earlier session left outstanding is of unknown outcome; then the events may be what some work waits for.
-    const context = this.#o.taskContext(cpeId, i.profile, i.facts);
-    const events = i.inform.Event.map((event): CpeEvent => ({ type: 'event', event }));
-    for (const changed of beginSession(i.records, events, context)) store.putWork(changed);
-
-    const holds = i.reset || i.isNew;
+    if (records.length > 0) {
+      const context = this.#o.taskContext(cpeId, found.profile, facts);
+      const events = inform.Event.map((event): CpeEvent => ({ type: 'event', event }));
+      for (const record of beginSession(records, events, context)) store.putWork(record);
+    }
+    const holds = reset || isNew;
     const last = factBodies.length > 0 ? store.appendFacts(factBodies, nowMs) : null;
-    store.putSession(cpeId, {
-      sessionId,
-      session: { phase: 'cpe-turn', cpeId, namespace: i.envelope.namespace },
-      actionId: null,
-      sentAt: 0,
-      startedAt: nowMs,
-      lastAt: nowMs,
-      timeoutMs: i.timeoutMs,
-      posts: 1,
-      rpcs: 0,
-      version: i.facts.version,
-      holdUntilSequence: holds && last !== null ? last.last : 0,
-    });
+    // A session that has nothing to do but to end is known by its cookie, as a quiet one is.
+    if (holds || records.length > 0 || old !== undefined) {
+      store.putSession(cpeId, {
+        sessionId,
+        session: { phase: 'cpe-turn', cpeId, namespace: envelope.namespace },
+        actionId: null,
+        sentAt: 0,
+        startedAt: nowMs,
+        lastAt: nowMs,
+        timeoutMs,
+        posts: 1,
+        rpcs: 0,
+        version: facts.version,
+        holdUntilSequence: holds && last !== null ? last.last : 0,
+      });
+    }
     // One flush covers all of it: group commit.
     if (last !== null) {
       await last.durable;
       this.#o.nudge();
     } else await store.flushed();
-    return i.reply;
+    return reply;
   }
 
   #describe(inform: Inform, known: DeviceRecord | undefined): Description {
@@ -251,6 +292,10 @@ export class InformHandler {
     };
     return { root, softwareVersion, connectionRequestUrl, profile: this.#o.profiles.choose(kind) };
   }
+}
+
+function isQuiet({ isNew, moved, changed, records, old }: Found): boolean {
+  return !isNew && !moved && changed.length === 0 && records.length === 0 && old === undefined;
 }
 
 /** What CPEs send all day; other events are rare, and would take the place of its mark. */

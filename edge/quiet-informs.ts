@@ -50,8 +50,10 @@ export class QuietInforms {
   readonly #o: QuietInformsOptions;
   readonly #glance: InformGlance;
   readonly #answers = new Map<string, Answer>();
-  /** Of Content-Type values, which a fleet has a handful of. */
-  readonly #types = new Map<string, number>();
+  #lastText: Uint8Array = new Uint8Array(0);
+  #lastAnswer: Answer | null = null;
+  #lastType = '';
+  #lastTypeHash = 0;
 
   constructor(options: QuietInformsOptions) {
     this.#o = options;
@@ -116,7 +118,19 @@ export class QuietInforms {
   }
 
   #answerOf(mark: Uint8Array): Answer {
-    const text = (mark as Buffer).toString('latin1', FINGERPRINT_BYTES, mark.length);
+    // Nearly always that of the last one: compared where it lies.
+    const last = this.#lastText;
+    let same = last.length === mark.length - FINGERPRINT_BYTES;
+    for (let i = 0; same && i < last.length; i++) same = last[i] === mark[FINGERPRINT_BYTES + i];
+    if (same) return this.#lastAnswer!;
+    const text = Buffer.from(mark.subarray(FINGERPRINT_BYTES));
+    const answer = this.#answerFor(text.toString('latin1'));
+    this.#lastText = text;
+    this.#lastAnswer = answer;
+    return answer;
+  }
+
+  #answerFor(text: string): Answer {
     let answer = this.#answers.get(text);
     if (answer === undefined) {
       const [profileId = '', digit = '', version = '', useVersion = '', seconds = ''] = text.split('|');
@@ -136,19 +150,15 @@ export class QuietInforms {
 
   /** What has to be the same besides the document: who the connection came from, and how the document was announced. */
   #contextOf({ addressBytes, contentType }: HttpExchange): number {
-    let type = this.#types.get(contentType);
-    if (type === undefined) {
-      type = hash32(contentType, 1);
-      if (this.#types.size >= TYPES_MAX) this.#types.clear();
-      this.#types.set(contentType, type);
+    if (contentType !== this.#lastType) {
+      this.#lastType = contentType;
+      this.#lastTypeHash = hash32(contentType, 1);
     }
-    let context = type;
+    let context = this.#lastTypeHash;
     for (let i = 0; i < addressBytes.length; i++) context = Math.imul(context ^ addressBytes[i]!, 0x01000193);
     return context;
   }
 }
-
-const TYPES_MAX = 64;
 
 function int32(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);

@@ -32,10 +32,13 @@ export interface SessionClaims {
 }
 
 const SEAL_CHARS = 22;
-const PARTS = 9;
 
 export class SessionCookies {
   readonly #key: string;
+  // The last times that were written: thousands of sessions begin in one second.
+  #second = -1;
+  #timeout = -1;
+  #times = '';
 
   /** `key` is the installation's cookie key, at least 32 bytes. */
   constructor(key: Buffer) {
@@ -44,10 +47,15 @@ export class SessionCookies {
 
   /** The cookie value of a session; ≤ 130 characters for usual identities. */
   seal(claims: SessionClaims): string {
-    const { sessionId, generation, startedAtSeconds, timeoutSeconds, namespaceDigit, version } = claims;
-    const body =
-      `${sessionId}.${generation.toString(36)}.${startedAtSeconds.toString(36)}.${timeoutSeconds.toString(36)}.${namespaceDigit}.` +
-      `${version[0]}${version.slice(2)}.${claims.authTag}.${claims.quiet}.${claims.cpeId}`;
+    const { sessionId, generation, startedAtSeconds, timeoutSeconds, namespaceDigit, version, authTag, quiet, cpeId } =
+      claims;
+    if (startedAtSeconds !== this.#second || timeoutSeconds !== this.#timeout) {
+      this.#second = startedAtSeconds;
+      this.#timeout = timeoutSeconds;
+      this.#times = `${startedAtSeconds.toString(36)}.${timeoutSeconds.toString(36)}`;
+    }
+    const agreed = `${namespaceDigit}.${version[0]}${version.slice(2)}`;
+    const body = `${sessionId}.${generation.toString(36)}.${this.#times}.${agreed}.${authTag}.${quiet}.${cpeId}`;
     return `${body}.${this.#sealOf(body)}`;
   }
 
@@ -56,23 +64,27 @@ export class SessionCookies {
     const cut = value.length - SEAL_CHARS - 1;
     if (cut <= 0 || value.length > LIMITS.cookieCharsMax) return null;
     const body = value.slice(0, cut);
-    if (value[cut] !== '.' || !isEqual(value.slice(cut + 1), this.#sealOf(body))) return null;
-    const parts = body.split('.');
-    if (parts.length !== PARTS) return null;
-    const [sessionId, generation, startedAt, timeout, namespaceDigit, version, authTag, quiet, cpeId] = parts as [
-      ...[string, string, string, string, string, string, string, string, string],
-    ];
+    if (value[cut] !== '.' || !isEqual(value, cut + 1, this.#sealOf(body))) return null;
+    // Nobody else could have sealed it, so its parts are where they belong.
+    const generation = body.indexOf('.') + 1;
+    const started = body.indexOf('.', generation) + 1;
+    const timeout = body.indexOf('.', started) + 1;
+    const namespace = body.indexOf('.', timeout) + 1;
+    const version = body.indexOf('.', namespace) + 1;
+    const authTag = body.indexOf('.', version) + 1;
+    const quiet = body.indexOf('.', authTag) + 1;
+    const cpeId = body.indexOf('.', quiet) + 1;
     return {
-      sessionId,
-      incarnation: Number.parseInt(sessionId, 36),
-      generation: Number.parseInt(generation, 36),
-      startedAtSeconds: Number.parseInt(startedAt, 36),
-      timeoutSeconds: Number.parseInt(timeout, 36),
-      namespaceDigit,
-      version: `${version[0]}.${version.slice(1)}`,
-      authTag,
-      quiet,
-      cpeId,
+      sessionId: body.slice(0, generation - 1),
+      incarnation: Number.parseInt(body, 36),
+      generation: Number.parseInt(body.slice(generation, started - 1), 36),
+      startedAtSeconds: Number.parseInt(body.slice(started, timeout - 1), 36),
+      timeoutSeconds: Number.parseInt(body.slice(timeout, namespace - 1), 36),
+      namespaceDigit: body.slice(namespace, version - 1),
+      version: `${body[version]}.${body.slice(version + 1, authTag - 1)}`,
+      authTag: body.slice(authTag, quiet - 1),
+      quiet: body.slice(quiet, cpeId - 1),
+      cpeId: body.slice(cpeId),
     };
   }
 
@@ -87,10 +99,10 @@ export class SessionCookies {
   }
 }
 
-/** Compares all characters, however early they differ: the time must not tell how much of a guess was right. */
-function isEqual(given: string, expected: string): boolean {
-  let differs = given.length ^ expected.length;
-  for (let i = 0; i < expected.length; i++) differs |= given.charCodeAt(i) ^ expected.charCodeAt(i);
+/** Compares all characters from `at` on, however early they differ: the time must not tell how much of a guess was right. */
+function isEqual(given: string, at: number, expected: string): boolean {
+  let differs = given.length - at - expected.length;
+  for (let i = 0; i < expected.length; i++) differs |= given.charCodeAt(at + i) ^ expected.charCodeAt(i);
   return differs === 0;
 }
 

@@ -1,6 +1,12 @@
 // Fills the store of an edge with devices as their first Informs would leave it, in an order of no pattern, as first contacts come.
 
+import { systemClock } from '../../base/clock.ts';
+import { LIMITS } from '../../base/limits.ts';
 import { read } from '../../cwmp/read.ts';
+import { SessionMetrics } from '../../edge/edge-metrics.ts';
+import type { HttpExchange } from '../../edge/http.ts';
+import { QuietInforms } from '../../edge/quiet-informs.ts';
+import { Environment } from '../../edge/store/environment.ts';
 import { openEdgeStore } from '../../edge/store/lmdb-store.ts';
 import { Stamps } from '../../edge/store/stamps.ts';
 import { ProfileChooser } from '../../profiles/choose.ts';
@@ -9,7 +15,11 @@ import { CONTENT_TYPE } from '../reference-inform.ts';
 import { cpeIdOfDevice, Informs, passwordOf, usernameOf } from './cpe.ts';
 import type { ServerOptions } from './server.ts';
 
-const BATCH = 10_000;
+const CLAIMS = {
+  ...{ sessionId: '', incarnation: 0, generation: 0, startedAtSeconds: 0, authTag: '' },
+  ...{ timeoutSeconds: LIMITS.sessionTimeoutMs / 1_000, namespaceDigit: '2', version: '1.2' },
+};
+const BATCH = 1_000;
 const STEP = 7_919;
 
 /** Fills the store in `dir`: `devices` with their Inform's 12 parameters, `parameters` − 12 more each, and a secret where one is asked for. */
@@ -22,18 +32,20 @@ export async function fillStore(
   const store = openEdgeStore({ dir, edgeId: 'bench', pop: 'default', lane: 0, stamps });
   const informs = new Informs('quiet');
   const profiles = new ProfileChooser(loadProfiles());
-  const tree = Array.from({ length: Math.max(0, parameters - 12) }, (_, i) => ({
-    Name: `Device.Hosts.Host.${(i >> 3) + 1}.${['PhysAddress', 'IPAddress', 'HostName', 'Active', 'Layer1Interface', 'X_0A1B2C_Signal', 'LeaseTimeRemaining', 'VendorClassID'][i & 7]}`,
-    Value: ['0a:1b:2c:00:00:17', '192.168.1.17', 'kitchen-radio', 'true', 'Device.WiFi.SSID.1.', '-67', '86400', ''][
-      i & 7
-    ]!,
-    Type: 'xsd:string',
-  }));
-  const names = tree.map(({ Name }) => ({ Name, Writable: false }));
-  for (let i = 0; i < devices; i++) {
-    const n = (i * STEP) % devices;
+  const unused = () => '';
+  const quiet = new QuietInforms({
+    ...{ store, profiles, clock: systemClock, sessions: { beginQuiet: unused }, lastContacts: { mark: unused } },
+    metrics: new SessionMetrics({ openConnections: () => 0, openSessions: () => 0, bodiesHeldBytes: () => 0 }),
+  });
+  const exchange = { addressBytes: Uint8Array.of(127, 0, 0, 1), contentType: CONTENT_TYPE } as HttpExchange;
+  const namespace = 'urn:dslforum-org:cwmp-1-2';
+  const tree = treeNames(Math.max(0, parameters - 12));
+  const treeOf = (n: number) => tree.map((Name, i) => ({ Name, Value: hostValue(i, n), Type: 'xsd:string' }));
+  const names = tree.map((Name) => ({ Name, Writable: false }));
+  const fillOne = (n: number): void => {
     const cpeId = cpeIdOfDevice(n);
-    const { result } = read(informs.of(n), CONTENT_TYPE);
+    const bytes = informs.of(n);
+    const { result } = read(bytes, CONTENT_TYPE);
     if (result.type === 'refused' || result.message.type !== 'inform')
       throw new Error('the Inform of the bench was not read');
     const { inform } = result.message;
@@ -42,7 +54,7 @@ export async function fillStore(
     const { Manufacturer: manufacturer, OUI: oui, ProductClass: productClass } = inform.DeviceId;
     const profile = profiles.choose({ root: 'Device.', manufacturer, oui, productClass, softwareVersion });
     const cpe = {
-      ...{ device: inform.DeviceId, root: 'Device.', namespace: 'urn:dslforum-org:cwmp-1-2', version: '1.2' },
+      ...{ device: inform.DeviceId, root: 'Device.', namespace, version: '1.2' },
       ...{ address: '127.0.0.1', profile: profile.id },
     };
     const connectionRequestUrl = value('.ConnectionRequestURL');
@@ -53,18 +65,65 @@ export async function fillStore(
       settings: null,
       lastInformAt: Date.now(),
     });
-    let written: Promise<unknown> = store.applyValues(cpeId, inform.ParameterList);
+    void store.applyValues(cpeId, inform.ParameterList);
     if (auth !== 'none') {
       const cpeSecret = { username: usernameOf(n), password: passwordOf(n) };
-      written = store.putSettings(cpeId, { cpe: cpeSecret, connectionRequest: [] });
+      void store.putSettings(cpeId, { cpe: cpeSecret, connectionRequest: [] });
     }
     if (tree.length > 0) {
       void store.applyNames(cpeId, 'Device.Hosts.', true, names);
-      written = store.applyValues(cpeId, tree);
+      void store.applyValues(cpeId, treeOf(n));
     }
-    // Commits of a bounded size, so that filling a million devices does not hold them all in memory.
-    if (tree.length > 0 ? i % 50 === 0 : i % BATCH === 0) await written;
+    // As the end of a second, quiet session would.
+    quiet.answer(exchange, null, bytes);
+    const token = quiet.tokenFor({ cpeId, id: '1', namespace, useVersion: null });
+    if (token === '') throw new Error('the Inform of the bench was not glanced at');
+    quiet.remember({ ...CLAIMS, cpeId, quiet: token });
+  };
+  // In transactions of this thread's own, which take a quarter of the time, each of a bounded size.
+  const { root } = Environment.acquire(dir);
+  const batch = tree.length > 0 ? 50 : BATCH;
+  for (let i = 0; i < devices; i += batch) {
+    root.transactionSync(() => {
+      for (let j = i; j < Math.min(i + batch, devices); j++) fillOne((j * STEP) % devices);
+    });
+    // What was written is laid over what is read until its promises are told.
+    await new Promise((resolve) => setImmediate(resolve));
   }
   await store.flushed();
   await store.close();
+}
+
+/** Parameters of a tree beside those of the Inform: hosts of a LAN, eight each. */
+function treeNames(count: number): string[] {
+  const leaves = [
+    'PhysAddress',
+    'IPAddress',
+    'HostName',
+    'Active',
+    'Layer1Interface',
+    'X_0A1B2C_Signal',
+    'LeaseTimeRemaining',
+  ];
+  return Array.from(
+    { length: count },
+    (_, i) => `Device.Hosts.Host.${(i >> 3) + 1}.${leaves[i & 7] ?? 'VendorClassID'}`,
+  );
+}
+
+/** Value `i` of that tree on device `n`: no two hosts are alike, and none is of two devices. */
+function hostValue(i: number, n: number): string {
+  const host = (Math.imul(n, 2_654_435) + Math.imul(i >> 3, 40_503)) >>> 0;
+  const hex = host.toString(16).padStart(8, '0');
+  const values = [
+    `0a:1b:${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6, 8)}`,
+    `192.168.${(host >> 8) & 255}.${host & 255}`,
+    `${['kitchen-radio', 'tv', 'phone', 'laptop', 'printer'][host % 5]}-${hex.slice(3)}`,
+    host & 1 ? 'true' : 'false',
+    `Device.WiFi.SSID.${(host % 4) + 1}.`,
+    String(-30 - (host % 60)),
+    String(host % 86_400),
+    host % 3 === 0 ? 'android-dhcp-13' : '',
+  ];
+  return values[i & 7]!;
 }

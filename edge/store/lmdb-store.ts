@@ -6,6 +6,7 @@ import { StoreError, type StoreErrorCode } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { AnyFactBody, DeviceSettings, Fact } from '../../bus/messages.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
+import { COMPRESSION } from './dictionary.ts';
 import { Environment } from './environment.ts';
 import { Outbox } from './outbox.ts';
 import { QuietMarks } from './quiet-marks.ts';
@@ -79,7 +80,7 @@ export class LmdbEdgeStore implements RelayStore {
     this.#shadow = new Shadow(environment);
     this.#work = new WorkTable(environment, () => this.#quiet);
     this.#sessions = new Table(environment, 'session', {});
-    this.#devices = new Table(environment, 'device', {});
+    this.#devices = new Table(environment, 'device', { compression: COMPRESSION });
     this.#settings = new Table(environment, 'settings', {});
     this.#usernames = new Table(environment, 'username', { encoding: 'string' });
     this.#quiet = new QuietMarks(environment, [this.#work.index, this.#sessions.direct]);

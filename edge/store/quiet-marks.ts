@@ -12,6 +12,11 @@ import { Table } from './table.ts';
 export class QuietMarks {
   readonly #environment: Environment;
   readonly #marks: Table<Buffer>;
+  /** CPE whose mark was removed last in this microtask; null: none was. */
+  #lastRemoved: string | null = null;
+  readonly #forget = (): void => {
+    this.#lastRemoved = null;
+  };
   readonly #blockers: readonly Database<unknown, string>[];
 
   /** @param blockers databases by cpeId; an entry in one of them is news. */
@@ -40,6 +45,10 @@ export class QuietMarks {
 
   /** In the transaction of what is written with it. */
   remove(cpeId: string): void {
+    // Several writes of one device usually come together, and the turn of the loop they come in is one transaction.
+    if (cpeId === this.#lastRemoved) return;
+    if (this.#lastRemoved === null) queueMicrotask(this.#forget);
+    this.#lastRemoved = cpeId;
     void this.#marks.remove(cpeId);
   }
 

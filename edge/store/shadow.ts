@@ -10,6 +10,7 @@
 import { LIMITS } from '../../base/limits.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import { decodeHot, decodePage, type Entry, encodeHot, encodePage, hotStartsWith } from './codec.ts';
+import { COMPRESSION } from './dictionary.ts';
 import type { Environment } from './environment.ts';
 import type { KnownParameter } from './store.ts';
 import { Table } from './table.ts';
@@ -28,9 +29,9 @@ export class Shadow {
   readonly #informLists = new WeakSet<readonly ParameterValue[]>();
 
   constructor(environment: Environment) {
-    this.#hot = new Table(environment, 'hot', { encoding: 'string' });
+    this.#hot = new Table(environment, 'hot', { encoding: 'string', compression: COMPRESSION });
     this.#directories = new Table(environment, 'directory', {});
-    this.#pages = new Table(environment, 'pages', { encoding: 'string' });
+    this.#pages = new Table(environment, 'pages', { encoding: 'string', compression: COMPRESSION });
   }
 
   /** See EdgeStore. One read and one pass over the list when nothing changed. */

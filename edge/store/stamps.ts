@@ -102,9 +102,10 @@ export class Stamps {
 
   /** Why writes are refused; null when they are not. */
   refusing(): StoreErrorCode | null {
-    const refusal = REFUSALS[Atomics.load(this.#flags, REFUSAL)] ?? null;
-    if (refusal !== null) return refusal;
-    return Atomics.load(this.#flags, OUTBOX_FULL) === 1 ? 'outbox-full' : null;
+    // Plain loads: asked at every POST, and no other memory hangs on the answer.
+    const flags = this.#flags;
+    if (flags[REFUSAL] !== 0) return REFUSALS[flags[REFUSAL]!] ?? null;
+    return flags[OUTBOX_FULL] === 1 ? 'outbox-full' : null;
   }
 
   /** Another number whenever some thread's writes have become visible since: what was read before may be old. */

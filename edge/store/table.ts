@@ -10,6 +10,10 @@ export class Table<V> {
   readonly #database: Database<V, string>;
   /** Writes not yet committed; undefined: removed. */
   readonly #pending = new Map<string, { value: V | undefined }>();
+  // Of the transaction last written to: its promise, what was written, and when that is no longer laid over.
+  #written: Promise<boolean> | null = null;
+  #batch: (string | { value: V | undefined })[] = [];
+  #settled: Promise<void> = Promise.resolve();
 
   constructor(environment: Environment, name: string, options: DatabaseOptions) {
     this.#environment = environment;
@@ -61,14 +65,27 @@ export class Table<V> {
   #follow(key: string, value: V | undefined, written: Promise<boolean>): Promise<void> {
     const entry = { value };
     this.#pending.set(key, entry);
-    const settled = (): void => {
-      if (this.#pending.get(key) === entry) this.#pending.delete(key);
+    if (written !== this.#written) this.#begin(written);
+    this.#batch.push(key);
+    this.#batch.push(entry);
+    return this.#settled;
+  }
+
+  /** Writes of one transaction share lmdb-js's promise of it, and so one promise of ours. */
+  #begin(written: Promise<boolean>): void {
+    const batch: (string | { value: V | undefined })[] = [];
+    const settle = (): void => {
+      for (let i = 0; i < batch.length; i += 2) {
+        const key = batch[i] as string;
+        if (this.#pending.get(key) === batch[i + 1]) this.#pending.delete(key);
+      }
     };
-    const outcome = this.#environment.committed(written).then(settled, (error: unknown) => {
-      settled();
+    this.#written = written;
+    this.#batch = batch;
+    this.#settled = this.#environment.committed(written).then(settle, (error: unknown) => {
+      settle();
       throw error;
     });
-    outcome.catch(() => {});
-    return outcome;
+    this.#settled.catch(() => {});
   }
 }

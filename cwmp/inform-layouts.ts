@@ -1,0 +1,59 @@
+// Remembers how CPEs print their Informs: the bytes between the few texts that differ from one periodic Inform to the next of the same
+// kind of CPE. A fleet has some dozens of stacks and, of each, some models and events.
+
+import { LIMITS } from '../base/limits.ts';
+
+/** What lies around the texts of an Inform, in order, and what the glance makes of it. */
+export interface Layout {
+  /** Up to the text of cwmp:ID. */
+  head: DataView;
+  /** From there to the serial number: Manufacturer, OUI and ProductClass are in it. */
+  identity: DataView;
+  /** From there to CurrentTime: the events are in it. */
+  events: DataView;
+  /** From there to RetryCount. */
+  clock: DataView;
+  /** The beginning of the cpeIds of such CPEs. */
+  cpeIdPrefix: string;
+  /** Fingerprint of all four. */
+  a: number;
+  b: number;
+  c: number;
+  d: number;
+}
+
+/** Where bytes are sampled to choose the slot: in the Envelope tags of most stacks, where prefixes and namespaces differ. */
+const SAMPLES = [48, 60, 100, 132, 176, 220];
+const NONE: Layout[] = [];
+
+/** The layouts one thread remembers. */
+export class InformLayouts {
+  readonly #slots: Layout[][] = Array.from({ length: LIMITS.prologuesMax }, () => NONE);
+
+  /** True when the bytes of `part` stand at `at`. */
+  static isAt(part: DataView, view: DataView, at: number): boolean {
+    const { byteLength } = part;
+    if (at + byteLength > view.byteLength) return false;
+    let i = 0;
+    for (; i + 4 <= byteLength; i += 4) if (view.getInt32(at + i) !== part.getInt32(i)) return false;
+    for (; i < byteLength; i++) if (view.getInt8(at + i) !== part.getInt8(i)) return false;
+    return true;
+  }
+
+  /** Layouts a document may follow; it has glanceBytesMin bytes at least. */
+  like(view: DataView): readonly Layout[] {
+    return this.#slots[slotOf(view)]!;
+  }
+
+  /** Keeps the layout of the document `view`: in front of others of its slot, of which the last makes room. */
+  keep(layout: Layout, view: DataView): void {
+    const slot = slotOf(view);
+    this.#slots[slot] = [layout, ...this.#slots[slot]!.slice(0, LIMITS.glanceLayoutsMax - 1)];
+  }
+}
+
+function slotOf(view: DataView): number {
+  let hash = 0;
+  for (let i = 0; i < SAMPLES.length; i++) hash = Math.imul(hash ^ view.getInt32(SAMPLES[i]!), 0x9e3779b1);
+  return (hash >>> 8) % LIMITS.prologuesMax;
+}
