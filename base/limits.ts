@@ -169,6 +169,8 @@ export const LIMITS = {
   storeDueAgainMs: 60_000,
   /** Parameters in one page of a shadow: one page is decoded to answer one look-up, and rewritten for one new value. */
   shadowPageEntries: 200,
+  /** Lists of parameter names stored once for all CPEs that send them; a fleet has some hundreds, and a CPE that invents names is one. */
+  shadowShapesMax: 4_096,
   /** Parameters of a shadow compared with every Inform; what past Informs had beyond them moves to the pages. */
   shadowHotEntriesMax: 256,
 

@@ -66,8 +66,9 @@ interface Asked {
 }
 
 /** What the store knows of its CPE, and what that makes of the Inform. */
-interface Found extends Description {
-  known: DeviceRecord | undefined;
+interface Found extends Omit<Description, 'root'> {
+  /** Nothing it told besides its parameters is new. */
+  isSame: boolean;
   facts: CpeFacts;
   changed: ParameterValue[];
   isNew: boolean;
@@ -119,7 +120,7 @@ export class InformHandler {
     const agreed = negotiate(envelope.namespace, envelope.supportedVersions);
     if (agreed.type === 'fault') {
       metrics.acsFaults.inc(String(agreed.code));
-      const { style } = this.#describe(inform, store.getDevice(cpeId)).profile;
+      const { style } = this.#describe(inform, () => store.getDevice(cpeId)).profile;
       return soap(writeFault(style, envelope.namespace, envelope.id, agreed.code, agreed.text, 'Server'));
     }
     let reset = false;
@@ -148,26 +149,36 @@ export class InformHandler {
 
   #look({ exchange, cpeId, inform, envelope, agreed, reset }: Asked): Found {
     const { store } = this.#o;
-    const known = store.getDevice(cpeId);
-    const description = this.#describe(inform, known);
+    let known: DeviceRecord | undefined;
+    let isLoaded = false;
+    const load = (): DeviceRecord | undefined => {
+      if (!isLoaded) known = store.getDevice(cpeId);
+      isLoaded = true;
+      return known;
+    };
+    const { root, softwareVersion, connectionRequestUrl, profile } = this.#describe(inform, load);
     const facts: CpeFacts = {
       device: inform.DeviceId,
-      root: description.root,
+      root,
       namespace: envelope.namespace,
       version: agreed.version,
       address: exchange.address,
-      profile: description.profile.id,
+      profile: profile.id,
     };
+    const isSame = store.isSameDevice(cpeId, { cpe: facts, softwareVersion, connectionRequestUrl });
+    const before = isSame ? undefined : load();
     const list = inform.ParameterList;
     const changed = reset ? list : store.changedParameters(cpeId, list);
     return {
-      ...description,
-      known,
+      softwareVersion,
+      connectionRequestUrl,
+      profile,
       facts,
       changed,
+      isSame,
       // Of a device the shadow has nothing of, everything is new: the quiet Inform need not ask.
-      isNew: known === undefined || (changed.length === list.length && store.isNewDevice(cpeId)),
-      moved: known === undefined || !sameFacts(known.cpe, facts),
+      isNew: (!isSame && before === undefined) || (changed.length === list.length && store.isNewDevice(cpeId)),
+      moved: !isSame && (before === undefined || !sameFacts(before.cpe, facts)),
       records: store.hasWork(cpeId) ? store.workOf(cpeId) : NO_WORK,
       old: store.getSession(cpeId),
     };
@@ -204,7 +215,7 @@ export class InformHandler {
   async #withNews(asked: Asked, found: Found): Promise<HttpReply> {
     const { store, metrics, clock } = this.#o;
     const { cpeId, inform, envelope, tolerances, reset } = asked;
-    const { facts, changed, isNew, moved, old, known, records, softwareVersion, connectionRequestUrl } = found;
+    const { facts, changed, isNew, moved, isSame, old, records, softwareVersion, connectionRequestUrl } = found;
     const nowMs = clock.now();
     const timeoutMs = sessionTimeoutMs(envelope.sessionTimeoutSeconds);
     const { sessionId, reply } = this.#begin(asked, found, { nowMs, timeoutMs, quiet: '' });
@@ -215,20 +226,8 @@ export class InformHandler {
       factBodies.push(sessionFact(cpeId, old, 'taken over by a new Inform', false, nowMs));
     }
     if (reset) await store.resetShadow(cpeId);
-    if (
-      moved ||
-      isNew ||
-      softwareVersion !== known?.softwareVersion ||
-      connectionRequestUrl !== known.connectionRequestUrl
-    ) {
-      store.putDevice(cpeId, {
-        cpe: facts,
-        softwareVersion,
-        connectionRequestUrl,
-        settings: known?.settings ?? store.getSettings(cpeId) ?? null,
-        lastInformAt: nowMs,
-      });
-    }
+    // Settings are control's: putDevice leaves them as they are.
+    if (!isSame || isNew) store.putDevice(cpeId, { cpe: facts, softwareVersion, connectionRequestUrl, settings: null });
     if (changed.length > 0) store.applyValues(cpeId, inform.ParameterList);
     if (asked.memorable || isNew || changed.length > 0 || moved) {
       const { Event: events, RetryCount: retryCount, CurrentTime: currentTime } = inform;
@@ -268,7 +267,8 @@ export class InformHandler {
     return reply;
   }
 
-  #describe(inform: Inform, known: DeviceRecord | undefined): Description {
+  /** `known` is asked for what the Inform left out. */
+  #describe(inform: Inform, known: () => DeviceRecord | undefined): Description {
     let root = '';
     let softwareVersion = '';
     let connectionRequestUrl = '';
@@ -279,9 +279,9 @@ export class InformHandler {
       else if (name.endsWith('.ConnectionRequestURL')) connectionRequestUrl = parameter.Value;
     }
     // What this Inform left out is still as the last one told.
-    if (root === '') root = known?.cpe.root || known?.learnedRoot || '';
-    if (softwareVersion === '') softwareVersion = known?.softwareVersion ?? '';
-    if (connectionRequestUrl === '') connectionRequestUrl = known?.connectionRequestUrl ?? '';
+    if (root === '') root = known()?.cpe.root || known()?.learnedRoot || '';
+    if (softwareVersion === '') softwareVersion = known()?.softwareVersion ?? '';
+    if (connectionRequestUrl === '') connectionRequestUrl = known()?.connectionRequestUrl ?? '';
     const { Manufacturer, OUI, ProductClass } = inform.DeviceId;
     const kind = {
       root,

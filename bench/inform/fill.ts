@@ -63,7 +63,6 @@ export async function fillStore(
       softwareVersion,
       connectionRequestUrl,
       settings: null,
-      lastInformAt: Date.now(),
     });
     void store.applyValues(cpeId, inform.ParameterList);
     if (auth !== 'none') {

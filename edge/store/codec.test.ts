@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ParameterValue } from '../../cwmp/message.ts';
-import { decodeHot, decodePage, type Entry, encodeHot, encodePage, hotStartsWith } from './codec.ts';
+import { decodeHot, decodePage, type Entry, encodeHot, encodePage } from './codec.ts';
 
 const text = fc.oneof(
   fc.constantFrom('', '1', 'true', 'Heim-WLAN ☕', 'a\nb'),
@@ -36,41 +36,6 @@ test('a page text gives back the entries it was made of', () => {
       expect(decodePage(encodePage(entries))).toEqual(entries);
     }),
   );
-});
-
-test('a hot text starts with a list exactly when its first entries are equal to it', () => {
-  fc.assert(
-    fc.property(fc.array(parameter), fc.array(parameter), fc.nat(), (stored, other, cut) => {
-      const hot = encodeHot(stored);
-      const prefix = stored.slice(0, cut % (stored.length + 1));
-      expect(hotStartsWith(hot, prefix)).toBe(true);
-      const begins = other.every((one, i) => JSON.stringify(one) === JSON.stringify(stored[i]));
-      expect(hotStartsWith(hot, other)).toBe(begins);
-    }),
-  );
-});
-
-const first: ParameterValue = { Name: 'Device.A', Value: '1', Type: 'xsd:string' };
-test.each([
-  ['another value', { ...first, Value: '2' }],
-  ['a longer value', { ...first, Value: '12' }],
-  ['a shorter value', { ...first, Value: '' }],
-  ['another name', { ...first, Name: 'Device.B' }],
-  ['a longer name', { ...first, Name: 'Device.AB' }],
-  ['another type', { ...first, Type: 'xsd:int' }],
-])('%s is seen in place', (_, changed) => {
-  const second = { Name: 'Device.Z', Value: 'z', Type: 'xsd:string' };
-  expect(hotStartsWith(encodeHot([first, second]), [changed, second])).toBe(false);
-});
-
-test('a NUL in a value is stored as a replacement character and so never equal: the value counts as changed, nothing is torn', () => {
-  const odd = [
-    { ...first, Value: 'a\0b' },
-    { Name: 'Device.Z', Value: 'z', Type: '' },
-  ];
-  const hot = encodeHot(odd);
-  expect(hotStartsWith(hot, odd)).toBe(false);
-  expect(decodeHot(hot).map(({ Value }) => Value)).toEqual(['a\uFFFDb', 'z']);
 });
 
 test('sorted names share their beginnings: a page of a regular tree is under 70 % of its plain text', () => {

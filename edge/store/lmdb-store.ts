@@ -6,7 +6,7 @@ import { StoreError, type StoreErrorCode } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { AnyFactBody, DeviceSettings, Fact } from '../../bus/messages.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
-import { COMPRESSION } from './dictionary.ts';
+import { type DeviceText, decodeDevice, encodeDevice } from './codec.ts';
 import { Environment } from './environment.ts';
 import { Outbox } from './outbox.ts';
 import { QuietMarks } from './quiet-marks.ts';
@@ -61,7 +61,7 @@ export class LmdbEdgeStore implements RelayStore {
   readonly #shadow: Shadow;
   readonly #work: WorkTable;
   readonly #sessions: Table<SessionRecord>;
-  readonly #devices: Table<Omit<DeviceRecord, 'settings'>>;
+  readonly #devices: Table<string>;
   readonly #settings: Table<DeviceSettings>;
   readonly #usernames: Table<string>;
   readonly #quiet: QuietMarks;
@@ -80,7 +80,7 @@ export class LmdbEdgeStore implements RelayStore {
     this.#shadow = new Shadow(environment);
     this.#work = new WorkTable(environment, () => this.#quiet);
     this.#sessions = new Table(environment, 'session', {});
-    this.#devices = new Table(environment, 'device', { compression: COMPRESSION });
+    this.#devices = new Table(environment, 'device', { encoding: 'string' });
     this.#settings = new Table(environment, 'settings', {});
     this.#usernames = new Table(environment, 'username', { encoding: 'string' });
     this.#quiet = new QuietMarks(environment, [this.#work.index, this.#sessions.direct]);
@@ -141,16 +141,15 @@ export class LmdbEdgeStore implements RelayStore {
   // ── Devices and credentials ───────────────────────────────────────────────────────────────────────────────────────────
 
   getDevice(cpeId: string): DeviceRecord | undefined {
-    const device = this.#devices.get(cpeId);
-    if (device === undefined) return undefined;
-    const { cpe, learnedRoot, softwareVersion, connectionRequestUrl, lastInformAt } = device;
+    const text = this.#devices.get(cpeId);
+    if (text === undefined) return undefined;
+    const { cpe, learnedRoot, softwareVersion, connectionRequestUrl } = decodeDevice(text);
     const settings = this.#settings;
     return {
       cpe,
-      ...(learnedRoot === undefined ? {} : { learnedRoot }),
+      ...(learnedRoot === '' ? {} : { learnedRoot }),
       softwareVersion,
       connectionRequestUrl,
-      lastInformAt,
       // Read when asked for: a quiet Inform does not.
       get settings() {
         return settings.get(cpeId) ?? null;
@@ -158,12 +157,15 @@ export class LmdbEdgeStore implements RelayStore {
     };
   }
 
+  isSameDevice(cpeId: string, told: DeviceText): boolean {
+    return this.#devices.get(cpeId)?.startsWith(encodeDevice(told)) === true;
+  }
+
   /** Settings are control's, and are not written here: a thread that still holds older ones would bring them back. */
   putDevice(cpeId: string, record: DeviceRecord): Promise<void> {
-    const { settings: _, ...device } = record;
     return this.#unlessRefused(() => {
       this.#quiet.remove(cpeId);
-      return this.#devices.put(cpeId, device);
+      return this.#devices.put(cpeId, encodeDevice(record) + (record.learnedRoot ?? ''));
     });
   }
 

@@ -33,6 +33,7 @@ export class Outbox {
   /** Lengths of the facts last read: what leaves the outbox when they are acknowledged. */
   readonly #lengths = new Map<number, number>();
   #incarnation: number;
+  #uncounted: { written: Promise<boolean>; facts: number; bytes: number } | null = null;
 
   constructor(environment: Environment, stamps: Stamps, identity: Identity) {
     this.#environment = environment;
@@ -46,12 +47,23 @@ export class Outbox {
   append(facts: AnyFactBody[], at: number): { last: number; durable: Promise<void> } {
     const { last, bytes, written } = this.#write(facts, at, this.#identity.lane);
     const durable = this.#environment.durable(written);
-    // Counted when visible: a relay that looks because of the count must find them.
+    this.#countWhenVisible(written, facts.length, bytes);
+    return { last, durable };
+  }
+
+  /** A relay that looks because of the count must find them. Appends of one transaction have one promise, and are counted together. */
+  #countWhenVisible(written: Promise<boolean>, facts: number, bytes: number): void {
+    if (written === this.#uncounted?.written) {
+      this.#uncounted.facts += facts;
+      this.#uncounted.bytes += bytes;
+      return;
+    }
+    const uncounted = { written, facts, bytes };
+    this.#uncounted = uncounted;
     written.then(
-      () => this.#stamps.outboxGrew(facts.length, bytes),
+      () => this.#stamps.outboxGrew(uncounted.facts, uncounted.bytes),
       () => {},
     );
-    return { last, durable };
   }
 
   /** Appends inside a transaction. Returns the bytes, which the caller adds to the gauges once it is committed. */

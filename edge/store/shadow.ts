@@ -3,15 +3,15 @@
 // It is a cache: rebuilt from the CPE or from control, never the only copy, and not locked between threads. Two threads that write one
 // device's pages at once (a session that was taken over) may lose one of the writes, no more.
 //
-//   hot          cpeId                the list of the last Inform, then what earlier ones had besides
+//   hot, shapes                       hot-texts.ts
 //   directory    cpeId                the pages: [id, first name], in order
 //   pages        cpeId/id             sorted entries; of a name in the hot text they only tell whether it is writable
 
 import { LIMITS } from '../../base/limits.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
-import { decodeHot, decodePage, type Entry, encodeHot, encodePage, hotStartsWith } from './codec.ts';
-import { COMPRESSION } from './dictionary.ts';
+import { decodePage, type Entry, encodePage } from './codec.ts';
 import type { Environment } from './environment.ts';
+import { type Compared, HotTexts } from './hot-texts.ts';
 import type { KnownParameter } from './store.ts';
 import { Table } from './table.ts';
 import { Tree } from './tree.ts';
@@ -19,44 +19,56 @@ import { Tree } from './tree.ts';
 /** Pages of a device in order: id and first name. The first page also holds whatever sorts before its first name. */
 type Directory = [id: number, first: string][];
 
+/**
+ * Pages are large and repeat themselves: LZ4 of lmdb-js leaves a third. What it costs, a task for another thread, would be too much for
+ * the small records. It wants a dictionary; this one is part of the format.
+ */
+const COMPRESSION = { threshold: 512, dictionary: Buffer.alloc(8, 'Device.') };
+
 const NOTHING: ParameterValue[] = [];
 
 export class Shadow {
-  readonly #hot: Table<string>;
+  readonly #hot: HotTexts;
   readonly #directories: Table<Directory>;
   readonly #pages: Table<string>;
-  /** Lists of Informs that differed: applyValues makes them the new hot text. */
-  readonly #informLists = new WeakSet<readonly ParameterValue[]>();
+  /**
+   * Lists of Informs that differed: applyValues makes them the new hot text. With what the comparison made of them; null when the names
+   * were others.
+   */
+  readonly #informLists = new WeakMap<readonly ParameterValue[], Compared | null>();
 
   constructor(environment: Environment) {
-    this.#hot = new Table(environment, 'hot', { encoding: 'string', compression: COMPRESSION });
+    this.#hot = new HotTexts(environment);
     this.#directories = new Table(environment, 'directory', {});
     this.#pages = new Table(environment, 'pages', { encoding: 'string', compression: COMPRESSION });
   }
 
-  /** See EdgeStore. One read and one pass over the list when nothing changed. */
+  /** See EdgeStore. One read and one pass over the list, unless names came, went or changed places. */
   changed(cpeId: string, list: readonly ParameterValue[]): ParameterValue[] {
-    const hot = this.#hot.get(cpeId);
-    if (hot === undefined) return [...list];
-    if (hotStartsWith(hot, list)) return NOTHING;
-    const known = new Map(decodeHot(hot).map((entry) => [entry.Name, entry]));
-    const changed = list.filter((entry) => {
-      const before = known.get(entry.Name) ?? this.#inPages(cpeId, entry.Name);
-      return before === undefined || before.Value !== entry.Value || before.Type !== entry.Type;
-    });
-    if (changed.length > 0) this.#informLists.add(list);
+    const compared = this.#hot.compare(cpeId, list);
+    const changed = compared === null ? this.#changedByName(cpeId, list) : compared.changed;
+    if (changed.length > 0) this.#informLists.set(list, compared);
     return changed;
   }
 
+  #changedByName(cpeId: string, list: readonly ParameterValue[]): ParameterValue[] {
+    const stored = this.#hot.list(cpeId);
+    if (stored === undefined) return [...list];
+    const known = new Map(stored.map((entry) => [entry.Name, entry]));
+    return list.filter((entry) => {
+      const before = known.get(entry.Name) ?? this.#inPages(cpeId, entry.Name);
+      return before === undefined || before.Value !== entry.Value || before.Type !== entry.Type;
+    });
+  }
+
   isEmpty(cpeId: string): boolean {
-    return this.#hot.get(cpeId) === undefined && this.#directories.get(cpeId) === undefined;
+    return !this.#hot.has(cpeId) && this.#directories.get(cpeId) === undefined;
   }
 
   known(cpeId: string, path: string): KnownParameter | null {
     const directory = this.#directories.get(cpeId);
     const entry = directory === undefined ? undefined : this.#tree(cpeId, directory).get(path);
-    const hot = this.#hot.get(cpeId);
-    const told = hot === undefined ? undefined : findInHot(hot, path);
+    const told = this.#hot.find(cpeId, path);
     if (told !== undefined) return { value: told.Value, type: told.Type, writable: entry?.writable ?? null };
     return entry === undefined ? null : { value: entry.value, type: entry.type, writable: entry.writable };
   }
@@ -64,24 +76,27 @@ export class Shadow {
   async applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void> {
     if (values.length === 0) return;
     const writes: Promise<void>[] = [];
-    const hot = this.#hot.get(cpeId);
-    let rest: readonly ParameterValue[];
-    if (hot === undefined || this.#informLists.has(values)) {
-      const past = hot === undefined ? NOTHING : without(decodeHot(hot), values);
-      const room = Math.max(0, LIMITS.shadowHotEntriesMax - values.length);
-      const kept = values.slice(0, LIMITS.shadowHotEntriesMax);
-      writes.push(this.#hot.put(cpeId, encodeHot([...kept, ...past.slice(0, room)])));
-      rest = [...values.slice(kept.length), ...past.slice(room)];
-    } else {
-      const list = decodeHot(hot);
-      const places = new Map(list.map((entry, place) => [entry.Name, place]));
-      rest = values.filter((value) => {
-        const place = places.get(value.Name);
-        if (place === undefined) return true;
-        list[place] = value;
-        return false;
-      });
-      if (rest.length < values.length) writes.push(this.#hot.put(cpeId, encodeHot(list)));
+    const compared = this.#informLists.get(values);
+    let rest: readonly ParameterValue[] = NOTHING;
+    if (compared) writes.push(this.#hot.update(cpeId, compared));
+    else {
+      const hot = this.#hot.list(cpeId);
+      if (hot === undefined || compared === null) {
+        const past = hot === undefined ? NOTHING : without(hot, values);
+        const room = Math.max(0, LIMITS.shadowHotEntriesMax - values.length);
+        const kept = values.slice(0, LIMITS.shadowHotEntriesMax);
+        writes.push(this.#hot.put(cpeId, [...kept, ...past.slice(0, room)]));
+        rest = [...values.slice(kept.length), ...past.slice(room)];
+      } else {
+        const places = new Map(hot.map((entry, place) => [entry.Name, place]));
+        rest = values.filter((value) => {
+          const place = places.get(value.Name);
+          if (place === undefined) return true;
+          hot[place] = value;
+          return false;
+        });
+        if (rest.length < values.length) writes.push(this.#hot.put(cpeId, hot));
+      }
     }
     if (rest.length > 0) {
       const directory = this.#directories.get(cpeId) ?? [];
@@ -94,16 +109,15 @@ export class Shadow {
 
   async applyNames(cpeId: string, path: string, complete: boolean, names: readonly ParameterInfo[]): Promise<void> {
     const writes: Promise<void>[] = [];
-    const hot = this.#hot.get(cpeId);
     const directory = this.#directories.get(cpeId) ?? [];
     const tree = this.#tree(cpeId, directory);
     if (complete) {
+      const list = this.#hot.list(cpeId);
       const present = new Set(names.map(({ Name }) => Name));
       tree.keepOnly(path, present);
-      if (hot !== undefined) {
-        const list = decodeHot(hot);
+      if (list !== undefined) {
         const left = list.filter(({ Name }) => !Name.startsWith(path) || present.has(Name));
-        if (left.length < list.length) writes.push(this.#hot.put(cpeId, encodeHot(left)));
+        if (left.length < list.length) writes.push(this.#hot.put(cpeId, left));
       }
     }
     for (const { Name, Writable } of names) tree.set(Name, { writable: Writable });
@@ -144,11 +158,6 @@ export class Shadow {
 function without(list: ParameterValue[], others: readonly ParameterValue[]): ParameterValue[] {
   const names = new Set(others.map(({ Name }) => Name));
   return list.filter(({ Name }) => !names.has(Name));
-}
-
-function findInHot(hot: string, path: string): ParameterValue | undefined {
-  // Cheap first: most paths asked for are not among the parameters of an Inform.
-  return hot.includes(path) ? decodeHot(hot).find(({ Name }) => Name === path) : undefined;
 }
 
 function sameDirectory(a: Directory, b: Directory): boolean {

@@ -100,7 +100,6 @@ export function deviceOf(overrides: Partial<DeviceRecord> = {}): DeviceRecord {
     softwareVersion: '1.0',
     connectionRequestUrl: 'http://127.0.0.1:7547/',
     settings: null,
-    lastInformAt: 1_000,
     ...overrides,
   };
 }

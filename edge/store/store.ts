@@ -56,7 +56,6 @@ export interface DeviceRecord {
   softwareVersion: string;
   connectionRequestUrl: string;
   settings: DeviceSettings | null;
-  lastInformAt: number;
 }
 
 export interface KnownParameter {
@@ -89,6 +88,8 @@ export interface EdgeStore {
 
   // Devices and credentials
   getDevice(cpeId: string): DeviceRecord | undefined;
+  /** True when the record of this device says the same, whatever root was learned: one read, and nothing is decoded. */
+  isSameDevice(cpeId: string, told: Pick<DeviceRecord, 'cpe' | 'softwareVersion' | 'connectionRequestUrl'>): boolean;
   putDevice(cpeId: string, record: DeviceRecord): Promise<void>;
   putSettings(cpeId: string, settings: DeviceSettings): Promise<void>;
   getSettings(cpeId: string): DeviceSettings | undefined;

@@ -46,6 +46,11 @@ export class Table<V> {
     return this.#follow(key, undefined, this.#database.remove(key));
   }
 
+  /** Committed entries. */
+  size(): number {
+    return (this.#database.getStats() as { entryCount: number }).entryCount;
+  }
+
   /** Committed keys from `start` up to but without `end`. */
   keys(start: string, end: string): string[] {
     return [...this.#database.getKeys({ start, end })];
