@@ -80,7 +80,7 @@ export class InformGlance {
   /**
    * Looks at one body.
    * @param context 32 bits of what else must be the same: where the request came from, its Content-Type.
-   * @returns false when it is no plain Inform: then nothing is known of it.
+   * @returns false when it is no plain periodic Inform: then nothing is known of it.
    */
   at(body: Uint8Array, context: number): boolean {
     const { length } = body;
@@ -89,7 +89,7 @@ export class InformGlance {
     this.#body = body;
     this.#view = view;
     const layout = this.#known(view) ?? this.#learn();
-    if (layout === null) return false;
+    if (layout === null || !layout.isPeriodic) return false;
     this.a = layout.a ^ context;
     this.b = layout.b;
     this.c = layout.c;
@@ -196,6 +196,7 @@ export class InformGlance {
       identity: copy(this.#idEnd, this.#serialAt),
       events: copy(this.#serialEnd, this.#timeAt),
       clock: copy(this.#timeEnd, this.#retryAt),
+      isPeriodic: isPeriodic(latin1(body, this.#serialEnd, this.#timeAt)),
       cpeIdPrefix: cpeIdOf({ Manufacturer: '', OUI, ProductClass, SerialNumber: 'S' }).slice(0, -1),
       ...{ a, b, c, d },
     };
@@ -277,4 +278,13 @@ export class InformGlance {
 
 function latin1(bytes: Uint8Array, from: number, to: number): string {
   return (Buffer.prototype as unknown as Latin1).latin1Slice.call(bytes, from, to);
+}
+
+/** Looks for what makes an Inform another one; what it wrongly takes for periodic, the reader does not. */
+function isPeriodic(events: string): boolean {
+  const first = events.indexOf('EventCode>');
+  const code = events.slice(first + 10, events.indexOf('</', first));
+  return (
+    first >= 0 && code === '2 PERIODIC' && events.lastIndexOf('EventCode') === events.indexOf('EventCode', first + 1)
+  );
 }

@@ -13,6 +13,8 @@ export interface Layout {
   events: DataView;
   /** From there to RetryCount. */
   clock: DataView;
+  /** Its one event is `2 PERIODIC`: the only Informs worth a fingerprint. */
+  isPeriodic: boolean;
   /** The beginning of the cpeIds of such CPEs. */
   cpeIdPrefix: string;
   /** Fingerprint of all four. */

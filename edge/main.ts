@@ -10,6 +10,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { entryUrl } from '../base/entries.ts';
 import { ConfigError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { BusTransport } from '../bus/transport.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
@@ -126,7 +127,11 @@ class SessionThread {
   #drained: (() => void) | null = null;
 
   constructor(data: ThreadData, nudge: () => void, log: Log) {
-    this.#worker = new Worker(entryUrl('session-thread'), { workerData: data });
+    this.#worker = new Worker(entryUrl('session-thread'), {
+      workerData: data,
+      // What a POST makes is garbage when it is answered: with little room much of it would be looked at, and copied, while it is in use.
+      resourceLimits: { maxYoungGenerationSizeMb: LIMITS.sessionThreadYoungMb },
+    });
     this.listening = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: FromThread) => {
         switch (message.type) {

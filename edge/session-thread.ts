@@ -175,14 +175,17 @@ const handler: HttpHandler = {
     const reply = cwmp.post(exchange, exchange.note as Identity | null, body);
     if (reply instanceof Promise) {
       beingAnswered++;
-      return reply
-        .then((value) => {
+      return reply.then(
+        (value) => {
+          beingAnswered--;
           metrics.seconds.observe(STORED, (performance.now() - started) / 1_000);
           return counted(value);
-        })
-        .finally(() => {
+        },
+        (error: unknown) => {
           beingAnswered--;
-        });
+          throw error;
+        },
+      );
     }
     metrics.seconds.observe(QUIET, (performance.now() - started) / 1_000);
     return counted(reply);

@@ -54,6 +54,8 @@ const FORGET_EVERY_MS = 1_000;
 export class Sessions {
   readonly #o: SessionsOptions;
   #count = 0;
+  /** The cookie opened last: a POST is asked about several times. */
+  #opened: { cookie: string; claims: SessionClaims } | null = null;
   /** Sessions POSTed to on this thread: id → last POST, the oldest first. For the gauge and for draining. */
   readonly #open = new Map<string, number>();
   /** The same of quiet sessions, which are too many for a map: only how many there are. */
@@ -118,6 +120,7 @@ export class Sessions {
     const { cookies, table, store, clock } = this.#o;
     const cookie = findCookie(exchange.cookie);
     const claims = cookie === null ? null : cookies.open(cookie);
+    this.#opened = cookie === null || claims === null ? null : { cookie, claims };
     if (claims === null || claims.quiet !== '') return false;
     const { cpeId, generation, startedAtSeconds, timeoutSeconds } = claims;
     if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) return false;
@@ -168,7 +171,7 @@ export class Sessions {
       if (cookie !== null) metrics.tolerances.inc('no-cookie' satisfies SessionTolerance);
     }
     if (cookie === null) return null;
-    const claims = cookies.open(cookie);
+    const claims = this.#opened?.cookie === cookie ? this.#opened.claims : cookies.open(cookie);
     if (claims === null) return null;
     if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) {
       metrics.auth.inc('cookie-of-another');

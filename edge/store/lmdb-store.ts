@@ -313,6 +313,7 @@ export class LmdbEdgeStore implements RelayStore {
   async flushed(): Promise<void> {
     const refusal = this.#stamps.refusing();
     if (refusal === 'disk-full' || refusal === 'broken') throw new StoreError(refusal, TEXTS[refusal]);
+    this.#outbox.handOver();
     await this.#environment.flushed();
   }
 

@@ -25,16 +25,27 @@ test('facts are read in the order they were appended, with their envelope, and a
 
 test('acknowledged facts are gone, the others stay; depth and bytes follow', async () => {
   const { store } = openStore();
-  await store.appendFacts([seen(1), seen(2), seen(3)], 1).durable;
+  await store.appendFacts([seen(1), seen(2)], 1).durable;
+  await store.appendFacts([seen(3)], 1).durable;
   expect(store.outboxDepth()).toBe(3);
-  const [first, second] = store.readFacts(2);
-  await store.ackFacts([first!.key, second!.key]);
+  await store.ackFacts(store.readFacts(2).map(({ key }) => key));
   expect(store.readFacts(10).map(({ fact }) => fact.body)).toEqual([seen(3).body]);
   expect(store.outboxDepth()).toBe(1);
   expect(store.outboxBytes()).toBeGreaterThan(0);
   await store.ackFacts(store.readFacts(10).map(({ key }) => key));
   expect(store.outboxDepth()).toBe(0);
   expect(store.outboxBytes()).toBe(0);
+});
+
+test('facts of one turn lie in one record, which is acknowledged as a whole or not at all', async () => {
+  const { store } = openStore();
+  void store.appendFacts([seen(1)], 1);
+  await store.appendFacts([seen(2), seen(3)], 1).durable;
+  const facts = store.readFacts(1);
+  expect(facts.map(({ fact }) => fact.body)).toEqual([1, 2, 3].map((at) => seen(at).body));
+  expect(new Set(facts.map(({ key }) => key)).size).toBe(1);
+  await expect(store.ackFacts([facts[0]!.key])).rejects.toThrow('together');
+  expect(store.readFacts(10)).toHaveLength(3);
 });
 
 test('many appends of one turn share one durable promise and one flush', async () => {
@@ -75,9 +86,7 @@ test('a start that used up its stamps runs on, and the next start begins above i
 test('writers of one start share the counter: no two draw the same sequence, and reading merges their lanes in stamp order', async () => {
   const { store, dir, stamps } = openStore({ lane: 1 });
   const other = openStore({ dir, lane: 2, stamps: new Stamps(stamps.memory) }).store;
-  for (let i = 0; i < 10; i++) (i % 2 === 0 ? store : other).appendFacts([seen(i)], 1);
-  await store.flushed();
-  await other.flushed();
+  for (let i = 0; i < 10; i++) await (i % 2 === 0 ? store : other).appendFacts([seen(i)], 1).durable;
   const facts = store.readFacts(100);
   expect(facts.map(({ fact }) => fact.lane)).toEqual([1, 2, 1, 2, 1, 2, 1, 2, 1, 2]);
   expect(facts.map(({ key, fact }) => key === fact.sequence)).not.toContain(false);

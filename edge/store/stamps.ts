@@ -53,7 +53,8 @@ export class Stamps {
     const outbox = openOutbox(environment);
     const incarnation = root.transactionSync(() => {
       // Counting on from the last fact as well keeps a store whole whose meta was restored from somewhere older.
-      const last = [...outbox.getKeys({ reverse: true, limit: 1 })][0] ?? 0;
+      const [first, count] = [...outbox.getKeys({ reverse: true, limit: 1 })][0] ?? [0, 1];
+      const last = first + count - 1;
       const next = Math.max(meta.get('incarnation') ?? 0, Stamps.incarnationOf(last)) + 1;
       meta.put('incarnation', next);
       return next;
@@ -62,9 +63,11 @@ export class Stamps {
     const words = new BigInt64Array(memory, 0, WORDS);
     words[NEXT] = BigInt(incarnation) * BigInt(SPAN);
     words[INCARNATION] = BigInt(incarnation);
-    // Pages, not contents: reading a day's outbox to add its bytes up would take the start minutes.
+    // Keys and pages, not contents: reading a day's outbox to add its bytes up would take the start minutes.
     const stats = outbox.getStats() as Stats;
-    words[DEPTH] = BigInt(stats.entryCount);
+    let facts = 0;
+    for (const [, count] of outbox.getKeys()) facts += count;
+    words[DEPTH] = BigInt(facts);
     words[BYTES] = BigInt((stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize);
     void environment.release();
     const stamps = new Stamps(memory);
@@ -128,7 +131,10 @@ export class Stamps {
   }
 }
 
-/** The database of facts: key is the stamp, value the fact as JSON. */
-export function openOutbox(environment: Environment): Database<string, number> {
-  return environment.database<string, number>('outbox', { encoding: 'string' });
+/** Sequence of the first fact of a record, and how many facts it holds. */
+export type OutboxKey = [first: number, count: number];
+
+/** The database of facts: JSON, with commas between those of one record. */
+export function openOutbox(environment: Environment): Database<string, OutboxKey> {
+  return environment.database<string, OutboxKey>('outbox', { encoding: 'string' });
 }
