@@ -275,6 +275,8 @@ export const LIMITS = {
   /** Shortest and longest wait; each further failure doubles it. The longest stays below a usual periodic Inform interval. */
   authBlockMsMin: 30_000,
   authBlockMsMax: 900_000,
+  /** Basic headers remembered as right by one thread: those of the sessions that are open, and some. */
+  authVerifiedMax: 1_000,
   /** Failure counts kept per thread, about 20 MB; past it the oldest is forgotten. */
   authThrottleEntriesMax: 100_000,
 

@@ -10,7 +10,7 @@ const policy: AuthPolicy = { ...DEFAULT_AUTH, mode: 'basic', nonceKey: Buffer.al
 function trier(clock = new ManualClock()) {
   const throttle = new AuthThrottle(clock);
   const attempt = (address: string, username: string | null, password = 'right'): AuthResult => {
-    const authorization = username === null ? null : `Basic ${encodeBasic(username, password)}`;
+    const authorization = username === null ? '' : `Basic ${encodeBasic(username, password)}`;
     const request = { method: 'POST', uri: '/', authorization, tlsHeader: null, nowMs: clock.now() };
     return authenticateThrottled(throttle, address, policy, request, () => ({ password: 'right', cpeId: null }));
   };

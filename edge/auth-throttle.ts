@@ -2,7 +2,7 @@
 // There is no count per user name alone: it would let anyone lock a CPE out by failing in its name. The pair of address and name stops a
 // CPE that repeats a wrong answer for ever; the address alone, with much more patience because of NAT, stops a guesser of names.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import {
@@ -14,6 +14,7 @@ import {
   isFailedAttempt,
   type LookUp,
 } from './auth.ts';
+import { parseAuthHeader } from './http-auth-header.ts';
 
 interface Failures {
   count: number;
@@ -37,6 +38,7 @@ export class AuthThrottle {
 
   /** Milliseconds until this address may try this name again; 0: now. `username` null when none was claimed. */
   waitMs(address: string, username: string | null): number {
+    if (this.size === 0) return 0;
     const now = this.#clock.now();
     let until = this.#get(address)?.blockedUntilMs ?? 0;
     if (username !== null) until = Math.max(until, this.#get(pairOf(address, username))?.blockedUntilMs ?? 0);
@@ -50,7 +52,7 @@ export class AuthThrottle {
 
   /** A right answer ends the count of its own pair; the address goes on counting, others may be guessing behind it. */
   succeeded(address: string, username: string | null): void {
-    if (username === null) return;
+    if (username === null || this.size === 0) return;
     const pair = pairOf(address, username);
     this.#younger.delete(pair);
     this.#older.delete(pair);
@@ -94,11 +96,13 @@ export function authenticateThrottled(
   throttle: AuthThrottle,
   address: string,
   policy: AuthPolicy,
-  request: AuthRequest,
+  { authorization, ...rest }: Omit<AuthRequest, 'authorization' | 'isGiven'> & { authorization: string },
   lookUp: LookUp,
 ): AuthResult {
-  if (request.authorization === null || request.authorization === '') return authenticate(policy, request, lookUp);
-  const username = claimedUsername(request.authorization);
+  const part = authorization === '' ? null : (parseAuthHeader(authorization)[0] ?? null);
+  const request: AuthRequest = { ...rest, authorization: part, isGiven: authorization !== '' };
+  if (!request.isGiven) return authenticate(policy, request, lookUp);
+  const username = claimedUsername(part);
   const waitMs = policy.mode === 'none' ? 0 : throttle.waitMs(address, username);
   if (waitMs > 0) {
     const text = 'Too many failed attempts. Check the user name and password of this CPE, then wait.';
@@ -112,5 +116,5 @@ export function authenticateThrottled(
 
 /** A blank cannot be part of an address. Names are as long as a CPE likes, so the key has their hash: bounded entries, bounded map. */
 function pairOf(address: string, username: string): string {
-  return `${address} ${createHash('sha256').update(username).digest('base64url')}`;
+  return `${address} ${hash('sha256', username, 'base64url')}`;
 }

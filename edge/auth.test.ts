@@ -27,10 +27,12 @@ const SECRETS: Record<string, { password: string; cpeId: string | null }> = {
 };
 const lookUp = (username: string) => SECRETS[username] ?? null;
 
-function ask(policy: AuthPolicy, authorization: string | null, over: Partial<AuthRequest> = {}): AuthResult {
+function ask(policy: AuthPolicy, header: string | null, over: Partial<AuthRequest> = {}): AuthResult {
+  const authorization = parseAuthHeader(header ?? '')[0] ?? null;
+  const isGiven = header !== null && header !== '';
   return authenticate(
     policy,
-    { method: 'POST', uri: '/', authorization, tlsHeader: null, nowMs: NOW, ...over },
+    { method: 'POST', uri: '/', authorization, isGiven, tlsHeader: null, nowMs: NOW, ...over },
     lookUp,
   );
 }
@@ -229,7 +231,7 @@ test('digest: a malformed Authorization header is a failed attempt, never a thro
     fc.property(text, fc.constantFrom(digest, basic), (authorization, policy) => {
       const result = ask(policy, authorization);
       expect(result.type).toBe('challenge');
-      claimedUsername(authorization);
+      claimedUsername(parseAuthHeader(authorization)[0] ?? null);
     }),
   );
 });

@@ -2,11 +2,10 @@
 // what comes out. A malformed header is a failed attempt and nothing worse (FIELD 35). What a name may do is not decided here, except
 // that a device which proved itself with its own secret may inform as nobody else (CWMP A5).
 
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { type CpeId, cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import { DIGEST_ALGORITHMS, type DigestAlgorithm, digestAlgorithm, digestResponse } from './digest.ts';
-import { type AuthPart, decodeBasic, param, parseAuthHeader, quoted } from './http-auth-header.ts';
+import { type AuthPart, decodeBasic, param, quoted } from './http-auth-header.ts';
 import { judgeNonce, newNonce } from './nonce.ts';
 
 export interface AuthPolicy {
@@ -33,8 +32,10 @@ export interface AuthRequest {
   /** As on the request line: both go into the digest. */
   method: string;
   uri: string;
-  /** null or '' when absent. */
-  authorization: string | null;
+  /** null when absent, or nothing that can be read. */
+  authorization: AuthPart | null;
+  /** True when there was a header, whatever it was. */
+  isGiven: boolean;
   /** What the trusted TLS front says of the client certificate. The caller passes null unless the peer is such a front. */
   tlsHeader: string | null;
   nowMs: number;
@@ -86,19 +87,18 @@ export function isFailedAttempt(result: AuthResult): boolean {
 export function authenticate(policy: AuthPolicy, request: AuthRequest, lookUp: LookUp): AuthResult {
   if (policy.mode === 'none') return { type: 'ok', scheme: 'none', username: null, cpeId: null };
   if (policy.mode === 'certificate-header') return byCertificate(request.tlsHeader);
-  if (request.authorization === null || request.authorization === '') return challenge(policy, request, 'absent', null);
-  const part = parseAuthHeader(request.authorization)[0];
+  if (!request.isGiven) return challenge(policy, request, 'absent', null);
+  const part = request.authorization;
   if (part?.scheme === 'basic' && (policy.mode === 'basic' || policy.basicInDigestMode !== 'refused')) {
     return byBasic(policy, request, part, lookUp);
   }
   if (part?.scheme === 'digest' && policy.mode === 'digest') return byDigest(policy, request, part, lookUp);
-  return challenge(policy, request, part === undefined ? 'malformed' : 'scheme', null);
+  return challenge(policy, request, part === null ? 'malformed' : 'scheme', null);
 }
 
-/** The user name an Authorization header claims, not proved in any way; null when there is none. */
-export function claimedUsername(authorization: string | null): string | null {
-  const part = parseAuthHeader(authorization ?? '')[0];
-  if (part === undefined) return null;
+/** The user name that credentials claim, not proved in any way; null when there is none. */
+export function claimedUsername(part: AuthPart | null): string | null {
+  if (part === null) return null;
   return part.scheme === 'basic'
     ? (decodeBasic(part.token ?? '')?.username ?? null)
     : (digestUsernames(part)[0] ?? null);
@@ -266,7 +266,10 @@ function percentDecoded(text: string): string {
   }
 }
 
-/** Compares in a time that tells nothing of where, or whether, the texts differ. */
-function sameText(a: string, b: string): boolean {
-  return timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());
+/** Compares in a time that depends on what was given alone, not on where, or whether, it differs from what is right. */
+function sameText(given: string, right: string): boolean {
+  let differs = given.length ^ right.length;
+  const length = Math.max(1, right.length);
+  for (let i = 0; i < given.length; i++) differs |= given.charCodeAt(i) ^ (right.charCodeAt(i % length) | 0);
+  return differs === 0;
 }

@@ -1,7 +1,7 @@
 // The arithmetic of HTTP Digest (RFC 7616, RFC 2617, and RFC 2069 where there is no qop), for both directions: CPEs that come to us and
 // connection requests that we send. Strings in, hex out; it knows no header and no policy.
 
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 
 export const DIGEST_ALGORITHMS = ['MD5', 'MD5-sess', 'SHA-256', 'SHA-256-sess'] as const;
 export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number];
@@ -39,5 +39,5 @@ export function digestAlgorithm(name: string | null): DigestAlgorithm | null {
   return DIGEST_ALGORITHMS.find((algorithm) => algorithm.toLowerCase() === wanted) ?? null;
 }
 
-const md5 = (text: string): string => createHash('md5').update(text, 'utf8').digest('hex');
-const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex');
+const md5 = (text: string): string => hashOf('md5', text);
+const sha256 = (text: string): string => hashOf('sha256', text);

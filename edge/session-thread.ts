@@ -34,6 +34,7 @@ import { Sessions } from './sessions.ts';
 import { openEdgeStore } from './store/lmdb-store.ts';
 import { Stamps } from './store/stamps.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
+import { VerifiedBasic } from './verified-basic.ts';
 
 const data = workerData as ThreadData;
 const { config } = data;
@@ -120,6 +121,7 @@ const policy: AuthPolicy = {
   basicInDigestMode: config.cpeBasicInDigest,
 };
 const throttle = new AuthThrottle();
+const verified = new VerifiedBasic(() => stamps.settingsRevision());
 const fronts = new Networks(config.trustedFronts);
 const lookUp: LookUp = (username) => {
   const own = store.findByUsername(username);
@@ -155,7 +157,10 @@ const handler: HttpHandler = {
       metrics.refused.inc(refusing);
       return refuse({ status: '503 Service Unavailable', body: '', headers: [['Retry-After', retryAfter()]] });
     }
-    const live = config.cpeAuth === 'none' && !draining ? null : sessions.isLive(exchange);
+    // Later POSTs of a session are known by their cookie; credentials that come along are checked all the same (CWMP A3).
+    const byCookie =
+      config.cpeAuth !== 'none' && config.cpeAuth !== 'certificate-header' && exchange.authorization === '';
+    const live = byCookie || draining ? sessions.isLive(exchange) : null;
     if (draining && live === null) {
       return refuse({
         status: '503 Service Unavailable',
@@ -165,8 +170,7 @@ const handler: HttpHandler = {
       });
     }
     if (config.cpeAuth === 'none') return READ;
-    // Later POSTs of a session are known by their cookie; credentials that come along are checked all the same (CWMP A3).
-    if (live !== null && exchange.authorization === '' && config.cpeAuth !== 'certificate-header') return READ;
+    if (live !== null && byCookie) return READ;
     const refusal = prove(exchange);
     return refusal === null ? READ : refuse(refusal);
   },
@@ -221,6 +225,12 @@ const DRAIN_LOOK_MS = 50;
 /** Puts who the request comes from into `note`, or returns the answer to somebody who did not prove it. */
 function prove(exchange: HttpExchange): HttpReply | null {
   const tlsHeader = exchange.frontHeader !== '' && fronts.has(exchange.address) ? exchange.frontHeader : null;
+  const remembered = verified.get(exchange.authorization);
+  if (remembered !== undefined) {
+    metrics.auth.inc('ok');
+    exchange.note = remembered;
+    return null;
+  }
   const uri = exchange.query === '' ? exchange.path : `${exchange.path}?${exchange.query}`;
   const { method, authorization, address } = exchange;
   const request = { method, uri, authorization, tlsHeader, nowMs: systemClock.now() };
@@ -229,6 +239,7 @@ function prove(exchange: HttpExchange): HttpReply | null {
     case 'ok':
       metrics.auth.inc('ok');
       exchange.note = result satisfies Identity;
+      if (result.scheme === 'basic') verified.keep(authorization, result);
       return null;
     case 'challenge':
       metrics.auth.inc(result.reason);

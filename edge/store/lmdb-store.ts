@@ -179,6 +179,7 @@ export class LmdbEdgeStore implements RelayStore {
       }
       if (after !== undefined && isUsableName(after)) writes.push(this.#usernames.put(after, cpeId));
       await Promise.all(writes);
+      this.#stamps.settingsChanged();
     });
   }
 

@@ -18,10 +18,11 @@ const INCARNATION = 1;
 const DEPTH = 2;
 const BYTES = 3;
 const WORDS = 4;
-/** Behind the words, 32 bits each: why writes are refused, whether the outbox is full, commits of all threads. */
+/** Behind the words, 32 bits each: why writes are refused, whether the outbox is full, commits of all threads, changes of settings. */
 const REFUSAL = 0;
 const OUTBOX_FULL = 1;
 const COMMITS = 2;
+const SETTINGS = 3;
 const FLAGS = 4;
 
 const REFUSALS: (StoreErrorCode | null)[] = [null, 'disk-full', 'broken'];
@@ -114,6 +115,15 @@ export class Stamps {
   /** Another number whenever some thread's writes have become visible since: what was read before may be old. */
   commits(): number {
     return Atomics.load(this.#flags, COMMITS);
+  }
+
+  /** Another number whenever settings of some device have changed. */
+  settingsRevision(): number {
+    return Atomics.load(this.#flags, SETTINGS);
+  }
+
+  settingsChanged(): void {
+    Atomics.add(this.#flags, SETTINGS, 1);
   }
 
   /** This thread's writes are visible to all from now on. */
