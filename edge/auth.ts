@@ -250,7 +250,7 @@ function challenge(
 
 /** `uri` may be the path, the whole URL, with or without its query, or encoded otherwise (CWMP A2): the path must agree. */
 function sameTarget(sent: string, requested: string): boolean {
-  return pathOf(sent) === pathOf(requested);
+  return sent === requested || pathOf(sent) === pathOf(requested);
 }
 
 function pathOf(target: string): string {

@@ -31,6 +31,76 @@ const BARE = /[^\s,]*/y;
  * @returns [] when there is not even a scheme.
  */
 export function parseAuthHeader(text: string): AuthPart[] {
+  const plain = parsePlain(text);
+  return plain === null ? parseAny(text) : [plain];
+}
+
+/**
+ * One set of credentials in the form nearly all CPEs send: a scheme and a token, or a scheme and parameters with commas between. It is read
+ * twice in every session, by anybody's CPE, hence without a regular expression. null for anything that is not so plain.
+ */
+export function parsePlain(text: string): AuthPart | null {
+  const { length } = text;
+  let at = 0;
+  while (at < length && isWord(text.charCodeAt(at))) at++;
+  if (at === 0 || text.charCodeAt(at) !== SPACE) return null;
+  const scheme = text.slice(0, at++).toLowerCase();
+  const params = new Map<string, AuthParam>();
+  if (scheme === 'basic') {
+    let end = length;
+    while (text.charCodeAt(end - 1) === EQUALS) end--;
+    for (let i = at; i < end; i++) if (!isToken68(text.charCodeAt(i))) return null;
+    return at >= end ? null : { scheme, token: text.slice(at), params };
+  }
+  if (scheme !== 'digest') return null;
+  for (;;) {
+    const nameAt = at;
+    while (at < length && isWord(text.charCodeAt(at))) at++;
+    if (at === nameAt || text.charCodeAt(at) !== EQUALS) return null;
+    const name = text.slice(nameAt, at++).toLowerCase();
+    let value: string;
+    if (text.charCodeAt(at) === QUOTE) {
+      const end = text.indexOf('"', at + 1);
+      if (end < 0) return null;
+      value = text.slice(at + 1, end);
+      if (value.includes('\\')) return null;
+      at = end + 1;
+    } else {
+      const valueAt = at;
+      while (at < length && isWord(text.charCodeAt(at))) at++;
+      if (at === valueAt) return null;
+      value = text.slice(valueAt, at);
+    }
+    if (!params.has(name)) params.set(name, { value, raw: value });
+    if (at === length) return { scheme, token: null, params };
+    if (text.charCodeAt(at) !== COMMA) return null;
+    do at++;
+    while (text.charCodeAt(at) === SPACE);
+  }
+}
+
+const SPACE = 32;
+const QUOTE = 34;
+const COMMA = 44;
+const EQUALS = 61;
+
+/** Letters, digits and the signs of names and bare values: none that could mean anything else. */
+function isWord(code: number): boolean {
+  return (
+    (code >= 97 && code <= 122) ||
+    (code >= 65 && code <= 90) ||
+    (code >= 48 && code <= 57) ||
+    code === 45 ||
+    code === 95
+  );
+}
+
+/** Of base64. */
+function isToken68(code: number): boolean {
+  return isWord(code) || code === 43 || code === 47;
+}
+
+function parseAny(text: string): AuthPart[] {
   const parts: AuthPart[] = [];
   let at = skip(SEPARATORS, text, 0);
   let afterComma = true;

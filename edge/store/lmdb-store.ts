@@ -24,6 +24,8 @@ import {
 import { Table } from './table.ts';
 import { WorkTable } from './work.ts';
 
+const NUL = '\0';
+
 /** Longest user name looked for; keys of LMDB are bounded and this one comes from anybody. */
 const USERNAME_CHARS_MAX = 256;
 
@@ -174,10 +176,13 @@ export class LmdbEdgeStore implements RelayStore {
       const before = this.#settings.get(cpeId)?.cpe?.username;
       const after = settings.cpe?.username;
       const writes = [this.#settings.put(cpeId, settings)];
-      if (before !== undefined && before !== after && this.#usernames.get(before) === cpeId) {
+      if (before !== undefined && before !== after && this.#usernames.get(before)?.startsWith(cpeId + NUL)) {
         writes.push(this.#usernames.remove(before));
       }
-      if (after !== undefined && isUsableName(after)) writes.push(this.#usernames.put(after, cpeId));
+      // With the secret, so that a POST with credentials costs one read.
+      if (settings.cpe !== null && isUsableName(settings.cpe.username)) {
+        writes.push(this.#usernames.put(settings.cpe.username, cpeId + NUL + settings.cpe.password));
+      }
       await Promise.all(writes);
       this.#stamps.settingsChanged();
     });
@@ -188,11 +193,10 @@ export class LmdbEdgeStore implements RelayStore {
   }
 
   findByUsername(username: string): { cpeId: string; password: string } | undefined {
-    if (!isUsableName(username)) return undefined;
-    const cpeId = this.#usernames.get(username);
-    const own = cpeId === undefined ? undefined : this.#settings.get(cpeId)?.cpe;
-    if (cpeId === undefined || own?.username !== username) return undefined;
-    return { cpeId, password: own.password };
+    const own = isUsableName(username) ? this.#usernames.get(username) : undefined;
+    if (own === undefined) return undefined;
+    const cut = own.indexOf(NUL);
+    return { cpeId: own.slice(0, cut), password: own.slice(cut + 1) };
   }
 
   // ── Shadow ────────────────────────────────────────────────────────────────────────────────────────────────────────────
