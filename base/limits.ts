@@ -96,6 +96,13 @@ export const LIMITS = {
    */
   commitWindowMs: 4,
 
+  // ── Admission (docs/operating/overload.md) ───────────────────────────────────────────────────────────────────────
+  /** How often the wait of POSTs is looked at, and the wait beyond which fewer sessions are let in. */
+  admissionTickMs: 20,
+  admissionWaitMs: 60,
+  /** Time for which a CPE somebody waits for is let in first, after its work was handed over or it was woken. */
+  expectedSeconds: 120,
+
   // ── RPCs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Names in one GetParameterValues unless the profile says otherwise (CWMP P1). */
   getBatchNames: 32,

@@ -21,6 +21,7 @@ import { versionNamed } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { ReadPool } from '../workers/pool.ts';
+import type { Admission } from './admission.ts';
 import type { Identity } from './auth.ts';
 import { BodyUnpacker, contentEncodingOf, packBody } from './content-encoding.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
@@ -31,11 +32,12 @@ import { InformHandler, rootOf } from './inform-handler.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { applyEvents } from './planner.ts';
 import type { QuietInforms } from './quiet-informs.ts';
-import { COME_AGAIN, NO_CONTENT, plain, SOAP, soap, statusLine } from './replies.ts';
+import { COME_AGAIN, NO_CONTENT, plain, SOAP, shed, soap, statusLine } from './replies.ts';
 import { type Effects, noEffects, SessionTurn, sessionFact } from './session-turn.ts';
 import type { Found, Sessions } from './sessions.ts';
 import type { DeviceRecord, EdgeStore, SessionRecord } from './store/store.ts';
 import type { TaskContext } from './tasks/task.ts';
+import type { WaitWatch } from './wait-watch.ts';
 
 export interface CwmpHandlerOptions {
   store: EdgeStore;
@@ -45,6 +47,8 @@ export interface CwmpHandlerOptions {
   metrics: SessionMetrics;
   profiles: ProfileChooser;
   pool: ReadPool;
+  admission: Pick<Admission, 'isOpen' | 'judge'>;
+  waits: Pick<WaitWatch, 'writing' | 'written'>;
   clock: Clock;
   log: Log;
   downloadUrl(cpeId: CpeId, fileId: string): string;
@@ -135,7 +139,11 @@ export class CwmpHandler {
   }
 
   #read(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
-    const { quiet, provesIdentity, metrics } = this.#o;
+    const { quiet, provesIdentity, metrics, admission } = this.#o;
+    if (!admission.isOpen) {
+      const retryAfter = admission.judge(body);
+      if (retryAfter !== null) return shed(retryAfter);
+    }
     // One that was let in by the cookie of a session has not proved who it is.
     const quietReply = provesIdentity && identity === null ? null : quiet.answer(exchange, identity, body);
     if (quietReply !== null) return quietReply;

@@ -19,6 +19,8 @@ export interface IntakeOptions {
   log: Log;
   registry: Registry;
   clock: Clock;
+  /** Somebody waits for this CPE: it is let in first when there is no room for all. */
+  expect(cpeId: string): void;
 }
 
 export class DecisionIntake {
@@ -46,6 +48,7 @@ export class DecisionIntake {
     const changes: ((transaction: EdgeTransaction) => void)[] = [];
     const settings: DecisionBody<'device'>[] = [];
     const wakes: DecisionBody<'wake'>[] = [];
+    const waited: string[] = [];
     for (const { id, payload } of messages) {
       const parsed = parseDecision(payload);
       if (parsed.type === 'unknown') {
@@ -59,6 +62,7 @@ export class DecisionIntake {
       switch (decision.type) {
         case 'work':
           changes.push((transaction) => handOver(transaction, decision.body));
+          if (isWaitedFor(decision.body)) waited.push(decision.body.cpeId);
           break;
         case 'cancel':
           changes.push((transaction) => this.#cancel(transaction, decision.body));
@@ -79,7 +83,13 @@ export class DecisionIntake {
         for (const change of changes) change(transaction);
       });
     }
-    for (const { cpeId, why } of wakes) waker.wake(cpeId, why);
+    for (const cpeId of waited) this.#o.expect(cpeId);
+    for (const { cpeId, why } of wakes) {
+      // A wake for a campaign alone is nothing somebody waits for.
+      const work = store.workOf(cpeId);
+      if (work.length === 0 || work.some((record) => isWaitedFor(record.work))) this.#o.expect(cpeId);
+      waker.wake(cpeId, why);
+    }
   }
 
   #cancel(transaction: EdgeTransaction, { cpeId, actionId }: DecisionBody<'cancel'>): void {
@@ -94,6 +104,11 @@ export class DecisionIntake {
     transaction.appendFacts([cancelled(record, clock.now())], clock.now());
   }
 }
+
+/** From this priority on an operator asked for it; below are policies and campaigns. */
+const WAITED_FOR_PRIORITY = 50;
+
+const isWaitedFor = ({ priority }: Work): boolean => priority >= WAITED_FOR_PRIORITY;
 
 /** An older generation loses, the same one changes nothing: it may be running already, or have ended. */
 function handOver(transaction: EdgeTransaction, work: Work): void {

@@ -26,6 +26,7 @@ import { sessionFact } from './session-turn.ts';
 import type { Sessions } from './sessions.ts';
 import type { DeviceRecord, EdgeStore, SessionRecord, WorkRecord } from './store/store.ts';
 import type { CpeEvent, TaskContext } from './tasks/task.ts';
+import type { WaitWatch } from './wait-watch.ts';
 
 export interface InformHandlerOptions {
   store: EdgeStore;
@@ -36,6 +37,7 @@ export interface InformHandlerOptions {
   profiles: ProfileChooser;
   clock: Clock;
   timers: Timers;
+  waits: Pick<WaitWatch, 'writing' | 'written'>;
   log: Log;
   taskContext(cpeId: CpeId, profile: Profile, facts: CpeFacts): TaskContext;
   nudge(): void;
@@ -142,9 +144,13 @@ export class InformHandler {
 
   /** What is to be written is written with what others have: so it is looked up when its turn has come. */
   async #inTurn(asked: Asked): Promise<HttpReply> {
-    await this.#window.turn();
-    const found = this.#look(asked);
-    return this.#withNews(asked, found);
+    const since = this.#o.waits.writing();
+    try {
+      await this.#window.turn();
+      return await this.#withNews(asked, this.#look(asked));
+    } finally {
+      this.#o.waits.written(since);
+    }
   }
 
   #look({ exchange, cpeId, inform, envelope, agreed, reset }: Asked): Found {

@@ -60,6 +60,7 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
   const relay = new Relay({
     store, transport, log, registry, acked: new BigInt64Array(ackedMemory), clock: systemClock,
     edgeId: config.edgeId, pop: config.pop, threads: threadCount, version,
+    expect: (cpeId) => table.expect(cpeId, Math.ceil(systemClock.now() / 1_000) + LIMITS.expectedSeconds),
     waker, profiles: new ProfileChooser(loadProfiles(config.profilesDir)),
   }); // biome-ignore format: a plain list
 

@@ -34,6 +34,8 @@ class Bench {
   readonly batches: number[] = [];
   /** Set to make control refuse. */
   refuse: Error | null = null;
+  /** CPEs somebody waits for. */
+  readonly expected: string[] = [];
   free = LIMITS.storeReserveBytes * 4;
   readonly store: LmdbEdgeStore;
   readonly relay: Relay;
@@ -45,7 +47,7 @@ class Bench {
     const { store, transport, registry, acked, timers } = this;
     this.relay = new Relay({
       store, transport, registry, acked, timers, waker, profiles, log: silentLog, clock: timers.clock,
-      edgeId: 'e1', pop: 'pop', threads: 2, version: '0.1.0',
+      edgeId: 'e1', pop: 'pop', threads: 2, version: '0.1.0', expect: (cpeId) => void this.expected.push(cpeId),
     }); // biome-ignore format: a plain list
     onTestFinished(() => this.relay.close());
   }

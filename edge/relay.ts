@@ -34,6 +34,8 @@ export interface RelayOptions {
   /** Session threads of this edge, and its version: what control is told at start. */
   threads: number;
   version: string;
+  /** Somebody waits for this CPE (see SessionTable). */
+  expect(cpeId: string): void;
   /** One per lane: the highest sequence control has acknowledged, for threads that wait for it. */
   acked: BigInt64Array;
 }

@@ -16,6 +16,16 @@ export const COME_AGAIN: HttpReply = {
   headers: [['Retry-After', '30']],
 };
 
+/** There is no room for a session of this CPE now. The connection ends with it: one that waits takes room too. */
+export function shed(retryAfterSeconds: number): HttpReply {
+  return {
+    status: '503 Service Unavailable',
+    body: '',
+    headers: [['Retry-After', String(retryAfterSeconds)]],
+    close: true,
+  };
+}
+
 /** An answer that is no envelope; `text` may be shown to the owner of the CPE. */
 export function plain(status: string, text: string): HttpReply {
   return { status, body: `${text}\n`, contentType: PLAIN };

@@ -1,5 +1,5 @@
-// What session threads share in memory about sessions: a generation per slot of CPEs, and the sessions lately begun per source address.
-// Both lie in one SharedArrayBuffer, so that a session may go on on any thread without a message between them.
+// What session threads share in memory about sessions: a generation per slot of CPEs, the sessions lately begun per source address, and the
+// CPEs somebody waits for. All lie in one SharedArrayBuffer, so that a session may go on on any thread without a message between them.
 //
 // Generations: slot = hash(cpeId). An Inform raises the slot's number and puts it into the cookie; the end of the session raises it again.
 // A cookie whose number is not the slot's is of a session that ended, was taken over, or (one chance in a million per Inform in the
@@ -8,6 +8,8 @@
 // Addresses: CPEs that return no cookie (FIELD 46, CWMP H13) are found by source address and user name. This build of uWebSockets.js
 // does not tell the remote port, so "the same TCP connection" cannot be asked. A session whose CPE was seen to return its cookie is
 // forgotten here; between two that are left under one key nobody guesses.
+//
+// Expected CPEs: slot = hash(cpeId), the second until which somebody waits. Two CPEs in one slot are both let in first; no harm in that.
 
 import type { CpeId } from '../base/ids.ts';
 
@@ -19,8 +21,11 @@ const ADDRESS_BYTES = 256;
 /** Slots in a row that one key may use: sessions of CPEs behind one address that are open at once. */
 const ADDRESS_PROBES = 8;
 
+const EXPECTED_SLOTS = 1 << 16;
+
 const GENERATIONS_BYTES = SLOTS * 4;
-const TOTAL_BYTES = GENERATIONS_BYTES + ADDRESS_SLOTS * ADDRESS_BYTES;
+const EXPECTED_AT = GENERATIONS_BYTES + ADDRESS_SLOTS * ADDRESS_BYTES;
+const TOTAL_BYTES = EXPECTED_AT + EXPECTED_SLOTS * 4;
 
 /** Made once by the main thread of the edge and handed to every session thread. */
 export function createSessionMemory(): SharedArrayBuffer {
@@ -44,11 +49,13 @@ export class SessionTable {
   readonly #generations: Int32Array;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
+  readonly #expected: Uint32Array;
 
   constructor(memory: SharedArrayBuffer) {
     this.#generations = new Int32Array(memory, 0, SLOTS);
-    this.#words = new Int32Array(memory, GENERATIONS_BYTES);
+    this.#words = new Int32Array(memory, GENERATIONS_BYTES, (EXPECTED_AT - GENERATIONS_BYTES) / 4);
     this.#bytes = new Uint8Array(memory, GENERATIONS_BYTES);
+    this.#expected = new Uint32Array(memory, EXPECTED_AT, EXPECTED_SLOTS);
   }
 
   /** Begins a session: every earlier one of this CPE is void from now on. Returns the generation for its cookie. */
@@ -69,6 +76,16 @@ export class SessionTable {
   end(cpeId: CpeId, generation: number): void {
     const slot = hashText(cpeId) & (SLOTS - 1);
     Atomics.compareExchange(this.#generations, slot, generation | 0, (generation + 1) | 0);
+  }
+
+  /** Somebody waits for this CPE, until that second. */
+  expect(cpeId: CpeId, untilSeconds: number): void {
+    const slot = hashText(cpeId) & (EXPECTED_SLOTS - 1);
+    if (Atomics.load(this.#expected, slot) < untilSeconds) Atomics.store(this.#expected, slot, untilSeconds);
+  }
+
+  isExpected(cpeId: CpeId, nowSeconds: number): boolean {
+    return Atomics.load(this.#expected, hashText(cpeId) & (EXPECTED_SLOTS - 1)) >= nowSeconds;
   }
 
   /** Remembers a session begun from `key` (address, or address and user) until its CPE is seen to return the cookie. */

@@ -10,6 +10,7 @@ import { deriveKey, loadInstallationSecret } from '../base/secret-file.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
 import { ReadPool } from '../workers/pool.ts';
+import { Admission } from './admission.ts';
 import { type AuthPolicy, DEFAULT_AUTH, type Identity, type LookUp } from './auth.ts';
 import { AuthThrottle, authenticateThrottled } from './auth-throttle.ts';
 import { contentEncodingOf } from './content-encoding.ts';
@@ -28,6 +29,7 @@ import {
 } from './http.ts';
 import { LastContacts } from './last-contacts.ts';
 import { QuietInforms } from './quiet-informs.ts';
+import { shed } from './replies.ts';
 import { SessionCookies } from './session-cookie.ts';
 import { SessionTable } from './session-table.ts';
 import { Sessions } from './sessions.ts';
@@ -35,6 +37,7 @@ import { openEdgeStore } from './store/lmdb-store.ts';
 import { Stamps } from './store/stamps.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
 import { VerifiedBasic } from './verified-basic.ts';
+import { WaitWatch } from './wait-watch.ts';
 
 const data = workerData as ThreadData;
 const { config } = data;
@@ -74,9 +77,17 @@ const nudge = (): void => {
 };
 const pool = new ReadPool();
 const clock = systemClock;
+const table = new SessionTable(data.sessionMemory);
+const waits = new WaitWatch(() => performance.now());
+const admission = new Admission({
+  registry: metrics.registry,
+  isExpected: (cpeId) => table.isExpected(cpeId, Math.floor(clock.now() / 1_000)),
+  random: Math.random,
+});
+setInterval(() => admission.measured(waits.tick()), LIMITS.admissionTickMs).unref();
 const sessions: Sessions = new Sessions({
   store,
-  table: new SessionTable(data.sessionMemory),
+  table,
   cookies: new SessionCookies(deriveKey(secret, 'session-cookie')),
   metrics,
   clock,
@@ -94,6 +105,8 @@ const cwmp = new CwmpHandler({
   metrics,
   profiles,
   pool,
+  admission,
+  waits,
   clock,
   log,
   downloadUrl: (_cpeId, fileId) => fileUrls.download(fileId, systemClock.now() + LIMITS.fileUrlMs),
@@ -172,9 +185,17 @@ const handler: HttpHandler = {
     if (config.cpeAuth === 'none') return READ;
     if (live !== null && byCookie) return READ;
     const refusal = prove(exchange);
-    return refusal === null ? READ : refuse(refusal);
+    if (refusal === null) return READ;
+    if (admission.isOpen || exchange.contentLength === 0) return refuse(refusal);
+    // Whether there is room for its session is told first: a challenge would bring it back at once.
+    exchange.note = new Unproven(refusal);
+    return READ;
   },
   post(exchange, body) {
+    if (exchange.note instanceof Unproven) {
+      const retryAfter = admission.judge(body);
+      return counted(retryAfter === null ? exchange.note.refusal : shed(retryAfter));
+    }
     const started = performance.now();
     const reply = cwmp.post(exchange, exchange.note as Identity | null, body);
     if (reply instanceof Promise) {
@@ -194,7 +215,9 @@ const handler: HttpHandler = {
     metrics.seconds.observe(QUIET, (performance.now() - started) / 1_000);
     return counted(reply);
   },
-  bodyArriving: (exchange) => sessions.keepOpen(exchange, exchange.note as Identity | null),
+  bodyArriving(exchange) {
+    if (!(exchange.note instanceof Unproven)) sessions.keepOpen(exchange, exchange.note as Identity | null);
+  },
   bodyFailed(exchange, why) {
     metrics.bodiesFailed.inc(why);
     if (why !== 'aborted') metrics.responses.inc(BODY_FAILURES[why].slice(0, 3));
@@ -221,6 +244,15 @@ const READ = { type: 'read' } as const;
 const QUIET = 0;
 const STORED = 1;
 const DRAIN_LOOK_MS = 50;
+
+/** Stands in the note of a request whose sender did not prove who it is, and holds what it is told when there is room. */
+class Unproven {
+  readonly refusal: HttpReply;
+
+  constructor(refusal: HttpReply) {
+    this.refusal = { contentType: 'text/plain; charset="utf-8"', ...refusal };
+  }
+}
 
 /** Puts who the request comes from into `note`, or returns the answer to somebody who did not prove it. */
 function prove(exchange: HttpExchange): HttpReply | null {

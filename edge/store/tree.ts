@@ -61,10 +61,15 @@ export class Tree {
     const before = entries[place];
     if (before?.name === name) {
       const after = { ...before, ...told };
-      if (after.value === before.value && after.type === before.type && after.writable === before.writable) return;
-      entries[place] = after;
-    } else entries.splice(place, 0, { name, value: null, type: '', writable: null, ...told });
-    page.dirty = true;
+      if (after.value !== before.value || after.type !== before.type || after.writable !== before.writable) {
+        entries[place] = after;
+        page.dirty = true;
+      }
+    } else {
+      entries.splice(place, 0, { name, value: null, type: '', writable: null, ...told });
+      page.dirty = true;
+    }
+    // Also when it is the value of before: the object itself (`A.B.`) may have been listed since.
     if (told.value !== undefined && this.#hasBelow(`${name}.`)) this.keepOnly(`${name}.`, new Set());
   }
 

@@ -62,7 +62,7 @@ test('outbox: two threads append while the relay drains: nothing lost or doubled
   });
   const relay = new Relay({
     store, transport, acked: new BigInt64Array(3), clock: systemClock, log: silentLog, registry: new Registry(),
-    profiles: new ProfileChooser(loadProfiles()), waker: { wake: () => {} }, edgeId: 'e1', pop: 'pop', threads, version: '0',
+    profiles: new ProfileChooser(loadProfiles()), waker: { wake: () => {} }, expect: () => {}, edgeId: 'e1', pop: 'pop', threads, version: '0',
   }); // biome-ignore format: a plain list
   relay.start();
   const turnMemory = new SharedArrayBuffer(4);

@@ -1,0 +1,101 @@
+import { Registry } from 'prom-client';
+import { expect, test } from 'vitest';
+import { LIMITS } from '../base/limits.ts';
+import { referenceInform } from '../bench/reference-inform.ts';
+import { Admission, type AdmissionClass, CLASSES, RETRY_AFTER } from './admission.ts';
+
+const EVENTS: Record<AdmissionClass, string> = {
+  operator: '6 CONNECTION REQUEST',
+  boot: '1 BOOT',
+  change: '4 VALUE CHANGE',
+  periodic: '2 PERIODIC',
+  bulk: '6 CONNECTION REQUEST',
+};
+
+function bench(random = () => 0.5) {
+  const expected = new Set<string>();
+  const registry = new Registry();
+  const admission = new Admission({ registry, isExpected: (cpeId) => expected.has(cpeId), random });
+  const serial = (name: AdmissionClass): string => `TN${name}`;
+  expected.add(`0A1B2C-TN~2D440-${serial('operator')}`);
+  const judge = (name: AdmissionClass): number | null =>
+    admission.judge(referenceInform({ SerialNumber: serial(name), EventCode: EVENTS[name] }));
+  const letIn = (): AdmissionClass[] => CLASSES.filter((name) => judge(name) === null);
+  /** Measures a wait until the bar stands below `bar`. */
+  const fallTo = (bar: number): void => {
+    for (let i = 0; admission.bar > bar && i < 1_000; i++) admission.measured(LIMITS.admissionWaitMs * 2);
+  };
+  return { admission, registry, judge, letIn, fallTo };
+}
+
+test('while nobody has to wait everybody is let in, and nothing is looked at', () => {
+  const { admission, letIn } = bench();
+  admission.measured(LIMITS.admissionWaitMs);
+  expect(admission.isOpen).toBe(true);
+  expect(letIn()).toEqual([...CLASSES]);
+});
+
+test('classes are turned away in order, the one somebody waits for never', () => {
+  const { admission, letIn, fallTo } = bench(() => 0.999);
+  for (let bar = CLASSES.length - 1; bar >= 1; bar--) {
+    fallTo(bar + 0.2);
+    expect(letIn()).toEqual(CLASSES.slice(0, bar));
+  }
+  for (let i = 0; i < 1_000; i++) admission.measured(10_000);
+  expect(letIn()).toEqual(['operator']);
+});
+
+test('of the class the bar stands in as large a part is let in as the bar tells', () => {
+  let n = 0;
+  const { admission, judge, fallTo } = bench(() => (n++ % 100) / 100);
+  fallTo(3.5);
+  const share = admission.bar - 3;
+  let admitted = 0;
+  for (let i = 0; i < 1_000; i++) {
+    n = i % 100;
+    if (judge('periodic') === null) admitted++;
+  }
+  expect(admitted / 1_000).toBeCloseTo(share, 1);
+});
+
+test('a longer wait turns more away at once, and all are let in again some seconds after it has ended', () => {
+  const slow = bench();
+  const fast = bench();
+  slow.admission.measured(LIMITS.admissionWaitMs * 1.1);
+  fast.admission.measured(LIMITS.admissionWaitMs * 5);
+  expect(fast.admission.bar).toBeLessThan(slow.admission.bar);
+  fast.fallTo(1);
+  const ticks = Math.ceil(10_000 / LIMITS.admissionTickMs);
+  for (let i = 0; i < ticks; i++) fast.admission.measured(0);
+  expect(fast.admission.isOpen).toBe(true);
+});
+
+test.each(CLASSES.filter((name) => name !== 'operator'))(
+  '%s: told to come again within the bounds of its class',
+  (name) => {
+    for (const random of [0, 0.37, 0.999]) {
+      const { judge, fallTo } = bench(() => random);
+      fallTo(1);
+      const [least, most] = RETRY_AFTER[name];
+      const seconds = judge(name)!;
+      expect(seconds).toBeGreaterThanOrEqual(least);
+      expect(seconds).toBeLessThanOrEqual(most);
+    }
+  },
+);
+
+test('what is no Inform goes on: it belongs to a session that has begun', () => {
+  const { admission, fallTo } = bench();
+  fallTo(1);
+  const answer = '<Envelope><Body><GetParameterValuesResponse/></Body></Envelope>';
+  for (const body of ['', answer, '<x:InformResponse>', '�']) expect(admission.judge(Buffer.from(body))).toBeNull();
+});
+
+test('those turned away are counted by class', async () => {
+  const { judge, fallTo, registry } = bench();
+  fallTo(1);
+  for (const name of CLASSES) judge(name);
+  const text = await registry.metrics();
+  for (const name of CLASSES.slice(1)) expect(text).toContain(`starling_sessions_shed_total{class="${name}"} 1`);
+  expect(text).not.toContain('class="operator"');
+});

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { LIMITS } from '../base/limits.ts';
+import { WaitWatch } from './wait-watch.ts';
+
+function bench() {
+  let now = 0;
+  const watch = new WaitWatch(() => now);
+  const pass = (ms: number): void => {
+    now += ms;
+  };
+  return { watch, pass };
+}
+
+test('a timer that comes late tells how long the loop was busy', () => {
+  const { watch, pass } = bench();
+  pass(LIMITS.admissionTickMs);
+  expect(watch.tick()).toBe(0);
+  pass(LIMITS.admissionTickMs + 130);
+  expect(watch.tick()).toBe(130);
+});
+
+test('the longest wait for the disk counts once it has ended, one that does not end while it lasts', () => {
+  const { watch, pass } = bench();
+  const first = watch.writing();
+  pass(LIMITS.admissionTickMs);
+  expect(watch.tick()).toBe(LIMITS.admissionTickMs);
+  const second = watch.writing();
+  pass(LIMITS.admissionTickMs);
+  watch.written(first);
+  expect(watch.tick()).toBe(2 * LIMITS.admissionTickMs);
+  watch.written(second);
+  watch.tick();
+  pass(LIMITS.admissionTickMs);
+  expect(watch.tick()).toBe(0);
+});

@@ -1,0 +1,50 @@
+// How long POSTs wait on this thread: for their turn of the event loop, and for the disk. Both are measured, never counted: a thread that is
+// slow because its neighbours are, or whose disk has a bad minute, has as little room as one that is asked too much.
+
+import { LIMITS } from '../base/limits.ts';
+
+export class WaitWatch {
+  readonly #now: () => number;
+  #tickedAt: number;
+  /** Answers that wait for the disk, and since when none of them came. */
+  #stored = 0;
+  #storedSince = 0;
+  /** Longest wait for the disk that ended since the last tick. */
+  #longestMs = 0;
+
+  /** @param now milliseconds that only rise. */
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#tickedAt = now();
+  }
+
+  /** An answer waits for the disk from now on; returns what `written` wants. */
+  writing(): number {
+    const now = this.#now();
+    if (this.#stored++ === 0) this.#storedSince = now;
+    return now;
+  }
+
+  /** It waits no more, whatever came of it. */
+  written(since: number): void {
+    const now = this.#now();
+    this.#stored--;
+    this.#storedSince = now;
+    this.#longestMs = Math.max(this.#longestMs, now - since);
+  }
+
+  /**
+   * Called by a timer of admissionTickMs.
+   * @returns the longest wait since the last call, in milliseconds.
+   */
+  tick(): number {
+    const now = this.#now();
+    // A timer is late by as much as whoever came just after the last turn of the loop had to wait.
+    const late = Math.max(0, now - this.#tickedAt - LIMITS.admissionTickMs);
+    const stuck = this.#stored > 0 ? now - this.#storedSince : 0;
+    const wait = Math.max(late, this.#longestMs, stuck);
+    this.#tickedAt = now;
+    this.#longestMs = 0;
+    return wait;
+  }
+}
