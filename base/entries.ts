@@ -6,11 +6,13 @@ import { AssertionError } from './assert.ts';
 
 const ENTRIES = {
   'session-thread': 'edge/session-thread.js',
-  'pool-worker': 'workers/pool-worker.js',
+  'big-post-worker': 'edge/big-post-worker.js',
 } as const;
 
+export type EntryName = keyof typeof ENTRIES;
+
 /** URL of the built entry. Throws AssertionError when the build is missing. */
-export function entryUrl(name: keyof typeof ENTRIES): URL {
+export function entryUrl(name: EntryName): URL {
   const fromSource = import.meta.url.endsWith('.ts');
   const url = new URL(`${fromSource ? '../dist/' : '../'}${ENTRIES[name]}`, import.meta.url);
   if (!existsSync(url)) throw new AssertionError(`${url.pathname} is missing: run \`npm run build\` first.`);

@@ -15,13 +15,13 @@ export const LIMITS = {
   /** Longest time for one body, whatever its rate: 3 MB at 4 kB/s is 750 s. */
   bodyMsMax: 1_200_000,
   /**
-   * Largest body a session thread gives to the second reader by itself: some 20 ms in which the thread's other CPEs wait. Larger ones go to
-   * the pool. Well-formed documents of any size are read inline: 776 kB took 1.6 ms, and through the pool 2.5 ms of the same thread,
-   * spent on cloning the result back.
+   * Largest body a session thread deals with by itself. Reading, planning and storing what 5,000 parameters say (1 MB) takes 65 ms, in which
+   * its other CPEs would wait; 32 kB take 2 ms, and giving them to the pool half a millisecond (docs/performance.md).
    */
-  inlineSecondReadBytesMax: 256 * 1024,
-  /** Documents that may wait for the pool of one thread; at 32 MB each that is the memory it may hold. */
-  poolQueueMax: 8,
+  inlineBytesMax: 32 * 1024,
+  /** Documents that run in the pool of one thread or wait for it, and their bytes: past it their CPEs are told to come again. */
+  poolQueueMax: 1_000,
+  poolQueueBytesMax: 256 * 1024 * 1024,
   /** Bytes of bodies held by one thread at once; past it a new large body is answered 503 (many slow uploads at once). */
   bodyBytesHeldMax: 256 * 1024 * 1024,
   /** What one kept piece of a body counts for besides its bytes, about its objects: sent byte by byte, they are nearly all it takes. */
@@ -97,9 +97,10 @@ export const LIMITS = {
   commitWindowMs: 4,
 
   // ── Admission (docs/operating/overload.md) ───────────────────────────────────────────────────────────────────────
-  /** How often the wait of POSTs is looked at, and the wait beyond which fewer sessions are let in. */
+  /** How often the wait of POSTs is looked at, and the waits, for loop and disk, beyond which fewer sessions are let in. */
   admissionTickMs: 20,
   admissionWaitMs: 60,
+  admissionDiskWaitMs: 300,
   /** Time for which a CPE somebody waits for is let in first, after its work was handed over or it was woken. */
   expectedSeconds: 120,
 

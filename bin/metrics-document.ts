@@ -10,7 +10,7 @@ import { apiSeconds, controlMetrics } from '../control/metrics.ts';
 import { ACTION_STATES, isEnded } from '../control/services.ts';
 import { PARSE_PATHS } from '../cwmp/read.ts';
 import { REFUSALS } from '../cwmp/refusals.ts';
-import { SessionMetrics } from '../edge/edge-metrics.ts';
+import { NOTHING_TO_READ, SessionMetrics } from '../edge/edge-metrics.ts';
 import { Relay, type RelayOptions } from '../edge/relay.ts';
 import { type OpenWaker, openWaker } from '../edge/waker.ts';
 import { processMetrics } from './process-metrics.ts';
@@ -23,7 +23,7 @@ const code = (values: readonly string[]): string => values.map((value) => `\`${v
 /** Metric → values of its label, where they are a closed list or stand in another document. */
 const LABEL_VALUES: Readonly<Record<string, string>> = {
   starling_tolerances_total: 'names of [tolerances.md](tolerances.md)',
-  starling_parse_path_total: code([...PARSE_PATHS, ...PARSE_PATHS.map((path) => `pool-${path}`)]),
+  starling_parse_path_total: code(['glance', ...PARSE_PATHS, 'pool']),
   starling_requests_refused_total: 'reasons [below](#requests-that-are-refused), and those of HTTP and sessions',
   starling_rpcs_total: 'methods of [rpc.md](rpc.md), and of vendors',
   starling_cpe_faults_total: 'codes of [faults.md](faults.md), and of vendors',
@@ -89,8 +89,7 @@ function ours(registry: Registry): Registered[] {
 }
 
 function sessionThread(): Registry {
-  const none = (): number => 0;
-  return new SessionMetrics({ openConnections: none, openSessions: none, bodiesHeldBytes: none }).registry;
+  return new SessionMetrics(NOTHING_TO_READ).registry;
 }
 
 /** Relay and waker register when they are made; of what they are handed the relay uses only the outbox then, for its hello. */

@@ -15,19 +15,17 @@ import type { CpeMessage } from '../cwmp/message.ts';
 import { type Read, read } from '../cwmp/read.ts';
 import { ACS_METHODS } from '../cwmp/rpc-table.ts';
 import { type InFlight, type Learned, type Reply, step } from '../cwmp/session.ts';
-import { readMessage } from '../cwmp/soap-reader.ts';
 import { writeFault, writeRequest, writeResponse } from '../cwmp/soap-writer.ts';
 import { versionNamed } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Profile } from '../profiles/profile.ts';
-import type { ReadPool } from '../workers/pool.ts';
 import type { Admission } from './admission.ts';
 import type { Identity } from './auth.ts';
 import { BodyUnpacker, contentEncodingOf, packBody } from './content-encoding.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import type { ReceivedUpload } from './file-server.ts';
 import { FirstContactHold } from './first-contact-hold.ts';
-import type { HttpExchange, HttpReply } from './http.ts';
+import type { CwmpExchange, HttpReply } from './http.ts';
 import { InformHandler, rootOf } from './inform-handler.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { applyEvents } from './planner.ts';
@@ -46,7 +44,8 @@ export interface CwmpHandlerOptions {
   lastContacts: LastContacts;
   metrics: SessionMetrics;
   profiles: ProfileChooser;
-  pool: ReadPool;
+  /** Where documents go that are too big for this thread; null on the thread they go to. */
+  big: { post(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): Promise<HttpReply> | null } | null;
   admission: Pick<Admission, 'isOpen' | 'judge'>;
   waits: Pick<WaitWatch, 'writing' | 'written'>;
   clock: Clock;
@@ -60,7 +59,7 @@ export interface CwmpHandlerOptions {
   /** True when CPEs have to prove who they are. */
   provesIdentity: boolean;
   /** The answer to an Inform that was let in by a cookie and does not prove who it is; null when nobody has to. */
-  unproven(exchange: HttpExchange): HttpReply | null;
+  unproven(exchange: CwmpExchange): HttpReply | null;
 }
 
 const EMPTY: CpeMessage = { type: 'empty' };
@@ -85,7 +84,7 @@ export class CwmpHandler {
    * @param identity as authenticated; null in mode `none` or when the cookie already identifies the session.
    * @param body its raw bytes; read before the first await, as they are gone afterwards.
    */
-  post(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
+  post(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
     const encoding = contentEncodingOf(exchange.contentEncoding);
     assert(encoding !== null, 'an encoding we do not speak is refused before its body is read');
     if (body.length === 0) return this.#empty(exchange, identity);
@@ -94,7 +93,7 @@ export class CwmpHandler {
   }
 
   async #postPacked(
-    x: HttpExchange,
+    x: CwmpExchange,
     identity: Identity | null,
     encoding: 'gzip' | 'deflate',
     body: Buffer,
@@ -128,7 +127,7 @@ export class CwmpHandler {
   }
 
   /** The quiet session's last POST, or the CPE's handing over of the turn. */
-  #empty(exchange: HttpExchange, identity: Identity | null): HttpReply | Promise<HttpReply> {
+  #empty(exchange: CwmpExchange, identity: Identity | null): HttpReply | Promise<HttpReply> {
     if (exchange.cookie !== '' && this.#o.sessions.endQuiet(exchange, identity)) {
       this.#o.metrics.quietEnds++;
       return NO_CONTENT;
@@ -138,41 +137,43 @@ export class CwmpHandler {
     return this.#goOn(exchange, identity, EMPTY);
   }
 
-  #read(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
+  #read(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
     const { quiet, provesIdentity, metrics, admission } = this.#o;
     if (!admission.isOpen) {
-      const retryAfter = admission.judge(body);
+      const retryAfter = admission.judge(body, 'loop');
       if (retryAfter !== null) return shed(retryAfter);
     }
     // One that was let in by the cookie of a session has not proved who it is.
     const quietReply = provesIdentity && identity === null ? null : quiet.answer(exchange, identity, body);
     if (quietReply !== null) return quietReply;
-    if (body.length <= LIMITS.inlineSecondReadBytesMax) {
-      const done = read(body, exchange.contentType);
-      metrics.parsePath.inc(done.parsePath);
-      return this.#take(exchange, identity, done, true);
+    if (!admission.isOpen) {
+      const retryAfter = admission.judge(body, 'disk');
+      if (retryAfter !== null) return shed(retryAfter);
     }
-    const result = readMessage(body, exchange.contentType);
-    const declined = result.type === 'refused' && result.reason === 'not-well-formed';
-    if (declined) return this.#readInPool(exchange, identity, body);
-    metrics.parsePath.inc('fast');
-    return this.#take(exchange, identity, { result, parsePath: 'fast' }, false);
+    if (body.length > LIMITS.inlineBytesMax && this.#o.big !== null) return this.#elsewhere(exchange, identity, body);
+    const done = read(body, exchange.contentType);
+    metrics.parsePath.inc(done.parsePath);
+    return this.#take(exchange, identity, done, true);
   }
 
-  /** A big document that needs the second reader is read by the pool: the thread's other CPEs would wait for it. */
-  async #readInPool(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): Promise<HttpReply> {
-    const { metrics, pool } = this.#o;
-    const done = await pool.read(new Uint8Array(body), exchange.contentType);
-    if (done === null) {
+  /** A big document: the thread's other CPEs would wait while it is read, planned with and stored. */
+  #elsewhere(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
+    const { metrics, big, sessions } = this.#o;
+    const posted = big?.post(exchange, identity, body) ?? null;
+    if (posted === null) {
       metrics.refused.inc('pool-full');
       return COME_AGAIN;
     }
-    metrics.parsePath.inc(`pool-${done.parsePath}`);
-    return this.#take(exchange, identity, done, false);
+    metrics.parsePath.inc('pool');
+    return posted.then((reply) => {
+      // Its session ended there, and counts as open here.
+      if (reply.status !== '200 OK') sessions.endedElsewhere(exchange);
+      return reply;
+    });
   }
 
   #take(
-    exchange: HttpExchange,
+    exchange: CwmpExchange,
     identity: Identity | null,
     { result }: Read,
     isGlanced: boolean,
@@ -194,7 +195,7 @@ export class CwmpHandler {
 
   // ── Every other POST ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #goOn(exchange: HttpExchange, identity: Identity | null, message: CpeMessage): HttpReply | Promise<HttpReply> {
+  #goOn(exchange: CwmpExchange, identity: Identity | null, message: CpeMessage): HttpReply | Promise<HttpReply> {
     const { metrics, store } = this.#o;
     const found = this.#o.sessions.find(exchange, identity);
     if (found === null) {
@@ -219,7 +220,7 @@ export class CwmpHandler {
   }
 
   async #goOnHeld(
-    exchange: HttpExchange,
+    exchange: CwmpExchange,
     identity: Identity | null,
     message: CpeMessage,
     found: Found,
@@ -235,7 +236,7 @@ export class CwmpHandler {
   }
 
   async #goOnWithRecord(
-    exchange: HttpExchange,
+    exchange: CwmpExchange,
     identity: Identity | null,
     message: CpeMessage,
     found: Found,
@@ -338,7 +339,7 @@ export class CwmpHandler {
 
   async #end(
     found: Found,
-    exchange: HttpExchange,
+    exchange: CwmpExchange,
     identity: Identity | null,
     record: SessionRecord,
     why: string,

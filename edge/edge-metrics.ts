@@ -3,6 +3,26 @@
 import { Registry } from 'prom-client';
 import { gauge, Latency, Tally } from '../base/metrics.ts';
 
+/** What is read when somebody scrapes. */
+export interface ReadWhenScraped {
+  openConnections(): number;
+  openSessions(): number;
+  bodiesHeldBytes(): number;
+  bars(): { loop: number; disk: number };
+  waits(): { loopMs: number; diskMs: number };
+  bigWaiting(): number;
+}
+
+/** Of a thread that has nothing of it. */
+export const NOTHING_TO_READ: ReadWhenScraped = {
+  openConnections: () => 0,
+  openSessions: () => 0,
+  bodiesHeldBytes: () => 0,
+  bars: () => ({ loop: 0, disk: 0 }),
+  waits: () => ({ loopMs: 0, diskMs: 0 }),
+  bigWaiting: () => 0,
+};
+
 export class SessionMetrics {
   readonly registry = new Registry();
   readonly connectionsOpened = this.#tally(
@@ -65,9 +85,21 @@ export class SessionMetrics {
   #ok = 0;
   #noContent = 0;
 
-  constructor(read: { openConnections: () => number; openSessions: () => number; bodiesHeldBytes: () => number }) {
+  constructor(read: ReadWhenScraped) {
     gauge(this.registry, 'starling_connections_open', 'Connections of CPEs open now.', read.openConnections);
     gauge(this.registry, 'starling_sessions_open', 'Sessions begun here and not ended yet.', read.openSessions);
+    const { registry } = this;
+    const least = 'Classes of sessions let in by the wait for it, 1 (operator only) to 5 (all), summed over threads.';
+    gauge(registry, 'starling_admission_loop_classes', `The event loop. ${least}`, () => read.bars().loop);
+    gauge(registry, 'starling_admission_disk_classes', `The disk. ${least}`, () => read.bars().disk);
+    gauge(
+      registry,
+      'starling_loop_wait_seconds',
+      'Wait for the event loop, last measured.',
+      () => read.waits().loopMs / 1e3,
+    );
+    gauge(registry, 'starling_disk_wait_seconds', 'Wait for the disk, last measured.', () => read.waits().diskMs / 1e3);
+    gauge(registry, 'starling_big_documents_waiting', 'Documents in the pool.', read.bigWaiting);
     gauge(this.registry, 'starling_bodies_held_bytes', 'Bytes of bodies being received.', read.bodiesHeldBytes);
   }
 

@@ -50,6 +50,8 @@ export class HttpExchange {
   contentRange = '';
   /** True once the CPE closed the connection, and once it was answered: nothing can be sent. */
   aborted = false;
+  /** The body handed to `post` has memory of its own, which may be given away. */
+  bodyIsOwned = false;
   /** What `head` found out and `post` needs; the server does not look at it. */
   note: unknown = null;
   /** While true the library writes the answer out by itself: it is answered within the library's own call. */
@@ -75,6 +77,12 @@ export class HttpExchange {
     return this.#address;
   }
 }
+
+/** What CWMP wants to know of it; a thread without sockets has it too. */
+export type CwmpExchange = Pick<
+  HttpExchange,
+  'cookie' | 'contentType' | 'contentEncoding' | 'address' | 'addressBytes' | 'aborted' | 'bodyIsOwned'
+>;
 
 export interface HttpReply {
   /** E.g. '200 OK'. */
@@ -242,6 +250,7 @@ export function openHttp(
     if (chunk.byteLength > 0 && !hold(watch, chunk)) return;
     if (!isLast) return;
     const whole = Buffer.concat(watch.chunks ?? [], watch.bytes);
+    watch.exchange.bodyIsOwned = whole.buffer.byteLength === whole.length;
     letGo(watch);
     answer(watch.exchange, whole);
   }

@@ -17,7 +17,7 @@ import type { Profile } from '../profiles/profile.ts';
 import { type Identity, mayInformAs } from './auth.ts';
 import { CommitWindow } from './commit-window.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
-import type { HttpExchange, HttpReply } from './http.ts';
+import type { CwmpExchange, HttpReply } from './http.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { beginSession } from './planner.ts';
 import type { QuietInforms } from './quiet-informs.ts';
@@ -42,7 +42,7 @@ export interface InformHandlerOptions {
   taskContext(cpeId: CpeId, profile: Profile, facts: CpeFacts): TaskContext;
   nudge(): void;
   /** The answer to an Inform that was let in by a cookie and does not prove who it is; null when nobody has to. */
-  unproven(exchange: HttpExchange): HttpReply | null;
+  unproven(exchange: CwmpExchange): HttpReply | null;
 }
 
 interface Description {
@@ -54,7 +54,7 @@ interface Description {
 
 /** An Inform whose sender may send it. */
 interface Asked {
-  exchange: HttpExchange;
+  exchange: CwmpExchange;
   identity: Identity | null;
   cpeId: CpeId;
   inform: Inform;
@@ -98,7 +98,7 @@ export class InformHandler {
    * @param isGlanced `quiet` has just looked at the bytes this Inform was read from.
    */
   answer(
-    exchange: HttpExchange,
+    exchange: CwmpExchange,
     identity: Identity | null,
     inform: Inform,
     envelope: EnvelopeInfo,

@@ -51,7 +51,7 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
   const threadCount = config.edgeThreads;
   await openFileStore(filesDir).removeLeftovers(performance.timeOrigin);
   const stamps = Stamps.forNewStart(storeDir);
-  const ackedMemory = new SharedArrayBuffer(8 * (threadCount + 1));
+  const ackedMemory = new SharedArrayBuffer(8 * (2 * threadCount + 1));
   const store = openEdgeStore({ dir: storeDir, edgeId: config.edgeId, pop: config.pop, lane: 0, stamps });
   const registry = new Registry();
   const sessionMemory = createSessionMemory();

@@ -13,10 +13,10 @@ import { writeInformResponse } from '../cwmp/soap-writer.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import { type Identity, mayInformAs } from './auth.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
-import type { HttpExchange, HttpReply } from './http.ts';
+import type { CwmpExchange, HttpReply } from './http.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { SOAP, setCookieOf } from './replies.ts';
-import type { SessionClaims } from './session-cookie.ts';
+import { GLANCED, type SessionClaims } from './session-cookie.ts';
 import type { Sessions } from './sessions.ts';
 import type { EdgeStore } from './store/store.ts';
 
@@ -66,7 +66,7 @@ export class QuietInforms {
    * @param identity as authenticated; null when nobody has to be.
    * @returns null for anything else; `isGlanced` then tells whether it was a plain Inform.
    */
-  answer(exchange: HttpExchange, identity: Identity | null, body: Uint8Array): HttpReply | null {
+  answer(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): HttpReply | null {
     const glance = this.#glance;
     if (!glance.at(body, this.#contextOf(exchange))) return null;
     const { cpeId } = glance;
@@ -104,7 +104,7 @@ export class QuietInforms {
 
   /** The session of such a cookie has ended, quietly, and its CPE returned the cookie. */
   remember({ cpeId, quiet, namespaceDigit, version, timeoutSeconds }: SessionClaims): void {
-    const profile = this.#o.store.getDevice(cpeId)?.cpe.profile;
+    const profile = quiet === GLANCED ? undefined : this.#o.store.getDevice(cpeId)?.cpe.profile;
     if (profile === undefined) return;
     const named = quiet.endsWith(NAMES_VERSION);
     const fingerprint = Buffer.from(named ? quiet.slice(0, -1) : quiet, 'base64url');
@@ -149,7 +149,7 @@ export class QuietInforms {
   }
 
   /** What has to be the same besides the document: who the connection came from, and how the document was announced. */
-  #contextOf({ addressBytes, contentType }: HttpExchange): number {
+  #contextOf({ addressBytes, contentType }: CwmpExchange): number {
     if (contentType !== this.#lastType) {
       this.#lastType = contentType;
       this.#lastTypeHash = hash32(contentType, 1);

@@ -11,6 +11,8 @@ import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 
 export const COOKIE_NAME = 'sid';
+/** In the place of `quiet`: the session began at a glance, so its CPE has its mark, and nobody is to look for it by its address. */
+export const GLANCED = '-';
 
 export interface SessionClaims {
   /** incarnation-lane-count, base 36: names the session in logs and evidence. */
@@ -27,7 +29,7 @@ export interface SessionClaims {
   cpeId: CpeId;
   /** User the Inform was authenticated as; '' without authentication. Not sealed in clear: see `authTag`. */
   authTag: string;
-  /** What becomes the quiet mark of the CPE when this session ends quietly (quiet-informs.ts); '' for none. */
+  /** What becomes the quiet mark of the CPE when this session ends quietly (quiet-informs.ts); '' for none, or GLANCED. */
   quiet: string;
 }
 

@@ -6,38 +6,30 @@ import { systemClock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import { openLog } from '../base/log.ts';
 import { Networks } from '../base/networks.ts';
-import { deriveKey, loadInstallationSecret } from '../base/secret-file.ts';
-import { ProfileChooser } from '../profiles/choose.ts';
-import { loadProfiles } from '../profiles/load.ts';
-import { ReadPool } from '../workers/pool.ts';
+import { deriveKey } from '../base/secret-file.ts';
 import { Admission } from './admission.ts';
 import { type AuthPolicy, DEFAULT_AUTH, type Identity, type LookUp } from './auth.ts';
 import { AuthThrottle, authenticateThrottled } from './auth-throttle.ts';
+import { BigPosts } from './big-posts.ts';
 import { contentEncodingOf } from './content-encoding.ts';
-import { CwmpHandler } from './cwmp-handler.ts';
 import { SessionMetrics } from './edge-metrics.ts';
 import { FileServer } from './file-server.ts';
-import { FileUrls } from './file-urls.ts';
 import { openFileStore } from './files.ts';
 import {
   BODY_FAILURES,
+  type CwmpExchange,
   type HttpExchange,
   type HttpHandler,
   type HttpReply,
   type HttpServer,
   openHttp,
 } from './http.ts';
-import { LastContacts } from './last-contacts.ts';
-import { QuietInforms } from './quiet-informs.ts';
 import { shed } from './replies.ts';
-import { SessionCookies } from './session-cookie.ts';
+import { openSessionParts } from './session-parts.ts';
 import { SessionTable } from './session-table.ts';
-import { Sessions } from './sessions.ts';
-import { openEdgeStore } from './store/lmdb-store.ts';
-import { Stamps } from './store/stamps.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
 import { VerifiedBasic } from './verified-basic.ts';
-import { WaitWatch } from './wait-watch.ts';
+import { type Waits, WaitWatch } from './wait-watch.ts';
 
 const data = workerData as ThreadData;
 const { config } = data;
@@ -46,21 +38,19 @@ if (port === null) throw new Error('session-thread.ts runs as a worker thread on
 const tell = (message: FromThread): void => port.postMessage(message);
 
 const log = openLog(config.logLevel).child({ thread: data.lane });
-const secret = loadInstallationSecret(config.dataDir);
-const stamps = new Stamps(data.stampMemory);
-const store = openEdgeStore({ dir: data.storeDir, edgeId: config.edgeId, pop: config.pop, lane: data.lane, stamps });
-const acked = new BigInt64Array(data.ackedMemory);
-const fileUrls = new FileUrls({ key: deriveKey(secret, 'file-urls'), baseUrl: data.publicUrl });
 let server: HttpServer | null = null;
 let draining = false;
 let openConnections = 0;
 /** POSTs whose answer waits for the disk, for the pool or for control. */
 let beingAnswered = 0;
 
-const metrics = new SessionMetrics({
+const metrics: SessionMetrics = new SessionMetrics({
   openConnections: () => openConnections,
   openSessions: () => sessions.openSessions(),
   bodiesHeldBytes: () => server?.bodiesHeldBytes() ?? 0,
+  bars: () => admission.bars,
+  waits: () => lastWaits,
+  bigWaiting: () => big.waiting,
 });
 const nudged = { pending: false, at: 0 };
 const nudge = (): void => {
@@ -75,48 +65,24 @@ const nudge = (): void => {
   if (performance.now() - nudged.at >= LIMITS.nudgeGapMs) setImmediate(tellNow);
   else setTimeout(tellNow, LIMITS.nudgeGapMs);
 };
-const pool = new ReadPool();
-const clock = systemClock;
-const table = new SessionTable(data.sessionMemory);
 const waits = new WaitWatch(() => performance.now());
-const admission = new Admission({
+const unproven = (exchange: CwmpExchange): HttpReply | null =>
+  config.cpeAuth === 'none' ? null : prove(exchange as HttpExchange);
+const big = new BigPosts({ data: { ...data, lane: data.lane + config.edgeThreads }, unproven, nudge });
+const table = new SessionTable(data.sessionMemory);
+const admission: Admission = new Admission({
   registry: metrics.registry,
-  isExpected: (cpeId) => table.isExpected(cpeId, Math.floor(clock.now() / 1_000)),
+  isExpected: (cpeId) => table.isExpected(cpeId, Math.floor(systemClock.now() / 1_000)),
   random: Math.random,
 });
-setInterval(() => admission.measured(waits.tick()), LIMITS.admissionTickMs).unref();
-const sessions: Sessions = new Sessions({
-  store,
-  table,
-  cookies: new SessionCookies(deriveKey(secret, 'session-cookie')),
-  metrics,
-  clock,
-  log,
-  incarnation: data.incarnation,
-  lane: data.lane,
-});
-const lastContacts = new LastContacts({ store, clock, log, nudge });
-const profiles = new ProfileChooser(loadProfiles(config.profilesDir));
-const cwmp = new CwmpHandler({
-  store,
-  sessions,
-  quiet: new QuietInforms({ store, sessions, lastContacts, metrics, profiles, clock }),
-  lastContacts,
-  metrics,
-  profiles,
-  pool,
-  admission,
-  waits,
-  clock,
-  log,
-  downloadUrl: (_cpeId, fileId) => fileUrls.download(fileId, systemClock.now() + LIMITS.fileUrlMs),
-  uploadUrl: (cpeId, actionId) => fileUrls.upload(cpeId, actionId, systemClock.now() + LIMITS.fileUrlMs),
-  // One counter numbers the facts of all lanes, and the relay hands them over in its order, so the highest one speaks for all before it.
-  ackedSequence: () => acked.reduce((highest, _, lane) => Math.max(highest, Number(Atomics.load(acked, lane))), 0),
-  nudge,
-  provesIdentity: config.cpeAuth !== 'none',
-  unproven: (exchange) => (config.cpeAuth === 'none' ? null : prove(exchange)),
-});
+let lastWaits: Waits = { loopMs: 0, diskMs: 0 };
+const provesIdentity = config.cpeAuth !== 'none';
+const ofThread = { metrics, log, admission, waits, big, nudge, provesIdentity, unproven };
+const { secret, stamps, store, sessions, lastContacts, fileUrls, cwmp } = openSessionParts(data, table, ofThread);
+setInterval(() => {
+  lastWaits = waits.tick();
+  admission.measured(lastWaits);
+}, LIMITS.admissionTickMs).unref();
 const files = new FileServer({
   store: openFileStore(data.filesDir),
   urls: fileUrls,
@@ -193,7 +159,7 @@ const handler: HttpHandler = {
   },
   post(exchange, body) {
     if (exchange.note instanceof Unproven) {
-      const retryAfter = admission.judge(body);
+      const retryAfter = admission.judge(body, 'loop');
       return counted(retryAfter === null ? exchange.note.refusal : shed(retryAfter));
     }
     const started = performance.now();
@@ -308,7 +274,9 @@ function retryAfter(): string {
 
 port.on('message', (message: ToThread) => {
   if (message.type === 'metrics') {
-    void metrics.read().then((all) => tell({ type: 'metrics', id: message.id, metrics: all }));
+    void Promise.all([metrics.read(), big.metrics()]).then((parts) =>
+      tell({ type: 'metrics', id: message.id, metrics: parts.flat() }),
+    );
   } else void drain(message.ms);
 });
 
@@ -324,7 +292,7 @@ async function drain(ms: number): Promise<void> {
   const left = sessions.openSessions();
   // A worker that ends while its App still listens takes the process with it: the App is closed first (ECOSYSTEM).
   server?.close();
-  await pool.close();
+  await big.close();
   // A disk that takes nothing must not keep the end from coming; what was not stored was not acknowledged.
   await store
     .flushed()

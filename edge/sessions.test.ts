@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import { silentLog } from '../base/log.ts';
-import { SessionMetrics } from './edge-metrics.ts';
+import { NOTHING_TO_READ, SessionMetrics } from './edge-metrics.ts';
 import type { HttpExchange } from './http.ts';
 import { COOKIE_NAME, SessionCookies } from './session-cookie.ts';
 import { createSessionMemory, SessionTable } from './session-table.ts';
@@ -13,25 +13,32 @@ const from = (cookie = ''): HttpExchange => ({ address: '192.0.2.1', cookie }) a
 
 function bench() {
   const clock = new ManualClock();
+  const { store } = openStore();
+  const table = new SessionTable(createSessionMemory());
   const sessions = new Sessions({
-    store: openStore().store,
-    table: new SessionTable(createSessionMemory()),
+    store,
+    table,
     cookies: new SessionCookies(Buffer.alloc(32, 7)),
-    metrics: new SessionMetrics({ openConnections: () => 0, openSessions: () => 0, bodiesHeldBytes: () => 0 }),
+    metrics: new SessionMetrics(NOTHING_TO_READ),
     clock,
     log: silentLog,
     incarnation: 1,
     lane: 1,
   });
-  const begin = (serial: string) =>
-    sessions.begin(from(), null, {
-      cpeId: `00D09E-Box-${serial}`,
-      namespace: 'urn:dslforum-org:cwmp-1-0',
-      version: '1.0',
-      timeoutMs: LIMITS.sessionTimeoutMs,
-      nowMs: clock.now(),
-    });
-  return { clock, sessions, begin };
+  const begun = (serial: string) => ({
+    cpeId: `00D09E-Box-${serial}`,
+    namespace: 'urn:dslforum-org:cwmp-1-0',
+    version: '1.0',
+    timeoutMs: LIMITS.sessionTimeoutMs,
+    nowMs: clock.now(),
+  });
+  const begin = (serial: string) => sessions.begin(from(), null, begun(serial));
+  const beginQuiet = (serial: string) => sessions.beginQuiet(null, begun(serial));
+  const marked = async (serial: string): Promise<void> => {
+    store.putQuietMark(`00D09E-Box-${serial}`, Buffer.from('a mark'));
+    await store.flushed();
+  };
+  return { clock, sessions, table, begin, beginQuiet, marked };
 }
 
 test('a session counts as open until its timeout after its last POST, in whatever order sessions began', () => {
@@ -56,4 +63,43 @@ test('a session that was closed is neither open nor found again by its cookie', 
   expect(found?.session.phase).toBe('cpe-turn');
   sessions.close(found!, exchange, null, 'done');
   expect([sessions.openSessions(), sessions.find(exchange, null)]).toEqual([0, null]);
+});
+
+test('a session that began at a glance ends at a look, once', async () => {
+  const { sessions, beginQuiet, marked } = bench();
+  await marked('1');
+  const exchange = from(`${COOKIE_NAME}=${beginQuiet('1')}`);
+  expect(sessions.openSessions()).toBe(1);
+  expect([sessions.endQuiet(exchange, null), sessions.openSessions()]).toEqual([true, 0]);
+  expect([sessions.endQuiet(exchange, null), sessions.find(exchange, null)]).toEqual([false, null]);
+});
+
+test('a session that was read is not ended at a look, even where its CPE has a mark: it is looked for by its address', async () => {
+  const { clock, sessions, table, begin, marked } = bench();
+  await marked('1');
+  const exchange = from(`${COOKIE_NAME}=${begin('1').cookie}`);
+  expect(sessions.endQuiet(exchange, null)).toBe(false);
+  sessions.close(sessions.find(exchange, null)!, exchange, null, 'done');
+  expect(sessions.openSessions()).toBe(0);
+  expect(table.findAddress(exchange.address, clock.now() / 1_000)).toBeNull();
+});
+
+test('a session that began at a glance and found work counts as open until it is closed', () => {
+  const { sessions, beginQuiet } = bench();
+  const exchange = from(`${COOKIE_NAME}=${beginQuiet('1')}`);
+  // No mark: it went with the work that came.
+  expect(sessions.endQuiet(exchange, null)).toBe(false);
+  const found = sessions.find(exchange, null);
+  expect([found?.session.phase, sessions.openSessions()]).toEqual(['cpe-turn', 1]);
+  sessions.close(found!, exchange, null, 'done');
+  expect([sessions.openSessions(), sessions.find(exchange, null)]).toEqual([0, null]);
+});
+
+test('a session that began at a glance is not ended after its time, nor by another user', async () => {
+  const { clock, sessions, beginQuiet, marked } = bench();
+  await marked('1');
+  const exchange = from(`${COOKIE_NAME}=${beginQuiet('1')}`);
+  expect(sessions.endQuiet(exchange, { scheme: 'basic', username: 'other', cpeId: null })).toBe(false);
+  clock.advance(LIMITS.sessionTimeoutMs + 1_000);
+  expect(sessions.endQuiet(exchange, null)).toBe(false);
 });

@@ -9,8 +9,8 @@ import type { Session } from '../cwmp/session.ts';
 import type { Identity } from './auth.ts';
 import type { SessionTolerance } from './deviations.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
-import type { HttpExchange } from './http.ts';
-import { findCookie, type SessionClaims, type SessionCookies } from './session-cookie.ts';
+import type { CwmpExchange } from './http.ts';
+import { findCookie, GLANCED, type SessionClaims, type SessionCookies } from './session-cookie.ts';
 import type { SessionTable } from './session-table.ts';
 import { type EdgeStore, isExpired, type SessionRecord } from './store/store.ts';
 
@@ -74,13 +74,13 @@ export class Sessions {
   }
 
   /** True when the exchange belongs to a session that is still open: such a POST is let in without new authentication. */
-  isLive(exchange: HttpExchange): SessionClaims | null {
+  isLive(exchange: CwmpExchange): SessionClaims | null {
     const found = this.find(exchange, null);
     return found !== null && found.session.phase !== 'ended' ? found.claims : null;
   }
 
   /** A CPE whose body takes longer than the session timeout is not silent: 3 MB over a slow uplink are twelve minutes (CWMP S9). */
-  keepOpen(exchange: HttpExchange, identity: Identity | null): void {
+  keepOpen(exchange: CwmpExchange, identity: Identity | null): void {
     const record = this.find(exchange, identity)?.record;
     const nowMs = this.#o.clock.now();
     if (record === undefined || record.session.phase === 'awaiting-inform' || nowMs - record.lastAt < KEEP_OPEN_MS)
@@ -95,8 +95,8 @@ export class Sessions {
    * Begins a session: every earlier one of this CPE is void from now on (CWMP S11).
    * @returns its id and the value of its cookie.
    */
-  begin(exchange: HttpExchange, identity: Identity | null, what: Begun): { sessionId: string; cookie: string } {
-    const { sessionId, cookie } = this.#seal(identity, what);
+  begin(exchange: CwmpExchange, identity: Identity | null, what: Begun): { sessionId: string; cookie: string } {
+    const { sessionId, cookie } = this.#seal(identity, what, what.quiet ?? '');
     const { nowMs, timeoutMs } = what;
     const startedAtSeconds = Math.floor(nowMs / 1000);
     const until = startedAtSeconds + Math.ceil(timeoutMs / 1000);
@@ -109,19 +109,19 @@ export class Sessions {
   /** Begins a session of a CPE that is known to return cookies, of which nothing is expected but its end: no look-up is prepared. */
   beginQuiet(identity: Identity | null, what: Begun): string {
     this.#quiet.begun(Math.floor(what.nowMs / 1000));
-    return this.#seal(identity, what).cookie;
+    return this.#seal(identity, what, GLANCED).cookie;
   }
 
   /**
-   * Ends a session that stayed quiet: its cookie came back, and its CPE has a quiet mark, so neither work nor a record.
+   * Ends a session of beginQuiet that stayed quiet: its cookie came back, and its CPE has a quiet mark, so neither work nor a record.
    * @returns false when this POST is anything else: then nothing has happened.
    */
-  endQuiet(exchange: HttpExchange, identity: Identity | null): boolean {
+  endQuiet(exchange: CwmpExchange, identity: Identity | null): boolean {
     const { cookies, table, store, clock } = this.#o;
     const cookie = findCookie(exchange.cookie);
     const claims = cookie === null ? null : cookies.open(cookie);
     this.#opened = cookie === null || claims === null ? null : { cookie, claims };
-    if (claims === null || claims.quiet !== '') return false;
+    if (claims === null || claims.quiet !== GLANCED) return false;
     const { cpeId, generation, startedAtSeconds, timeoutSeconds } = claims;
     if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) return false;
     if ((startedAtSeconds + timeoutSeconds) * 1000 < clock.now() || !table.isLive(cpeId, generation)) return false;
@@ -133,7 +133,8 @@ export class Sessions {
 
   #seal(
     identity: Identity | null,
-    { cpeId, namespace, version, timeoutMs, nowMs, quiet = '' }: Begun,
+    { cpeId, namespace, version, timeoutMs, nowMs }: Begun,
+    quiet: string,
   ): { sessionId: string; cookie: string } {
     const { table, cookies, incarnation, lane } = this.#o;
     const sessionId = `${incarnation.toString(36)}-${lane}-${(++this.#count).toString(36)}`;
@@ -162,7 +163,7 @@ export class Sessions {
   }
 
   /** The session a POST other than an Inform belongs to; null when there is none that may go on (CWMP C5, C6, H12, H13). */
-  find(exchange: HttpExchange, identity: Identity | null): Found | null {
+  find(exchange: CwmpExchange, identity: Identity | null): Found | null {
     const { cookies, table, clock, metrics } = this.#o;
     let cookie = exchange.cookie === '' ? null : findCookie(exchange.cookie);
     const returned = cookie !== null;
@@ -188,12 +189,20 @@ export class Sessions {
     return this.#nowOf(claims, cookie);
   }
 
+  /** A session that was begun here has ended on another thread. */
+  endedElsewhere({ cookie }: CwmpExchange): void {
+    const value = findCookie(cookie);
+    const claims = value === null ? null : this.#o.cookies.open(value);
+    if (claims !== null) this.#open.delete(claims.sessionId);
+  }
+
   /** The session is over: its cookie is worth nothing from now on. */
-  close(found: Found, exchange: HttpExchange, identity: Identity | null, why: string): void {
+  close(found: Found, exchange: CwmpExchange, identity: Identity | null, why: string): void {
     const { table, metrics } = this.#o;
     table.end(found.claims.cpeId, found.claims.generation);
     table.forgetAddress(addressKey(exchange, identity), found.cookie);
     this.#open.delete(found.claims.sessionId);
+    if (found.claims.quiet === GLANCED) this.#quiet.ended(found.claims.startedAtSeconds);
     metrics.sessionsEnded.inc(why);
   }
 
@@ -254,7 +263,7 @@ class QuietOnes {
 }
 
 /** Under what a CPE without a cookie is found again: source address, and user name where there is one (CWMP H13). */
-function addressKey(exchange: HttpExchange, identity: Identity | null): string {
+function addressKey(exchange: CwmpExchange, identity: Identity | null): string {
   return identity === null || identity.username === null
     ? exchange.address
     : `${exchange.address}|${identity.username}`;

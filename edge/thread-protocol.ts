@@ -8,6 +8,7 @@ export interface ThreadData {
   /** Folder of the LMDB environment and of the files for CPEs. */
   storeDir: string;
   filesDir: string;
+  /** 0 is the relay's, then the session threads', then those of their pool threads for big documents. */
   lane: number;
   incarnation: number;
   /** See edge/store/stamps.ts: the counter behind outbox sequences. */

@@ -3,6 +3,12 @@
 
 import { LIMITS } from '../base/limits.ts';
 
+/** Milliseconds. */
+export interface Waits {
+  loopMs: number;
+  diskMs: number;
+}
+
 export class WaitWatch {
   readonly #now: () => number;
   #tickedAt: number;
@@ -35,16 +41,16 @@ export class WaitWatch {
 
   /**
    * Called by a timer of admissionTickMs.
-   * @returns the longest wait since the last call, in milliseconds.
+   * @returns the longest waits since the last call.
    */
-  tick(): number {
+  tick(): Waits {
     const now = this.#now();
     // A timer is late by as much as whoever came just after the last turn of the loop had to wait.
-    const late = Math.max(0, now - this.#tickedAt - LIMITS.admissionTickMs);
+    const loopMs = Math.max(0, now - this.#tickedAt - LIMITS.admissionTickMs);
     const stuck = this.#stored > 0 ? now - this.#storedSince : 0;
-    const wait = Math.max(late, this.#longestMs, stuck);
+    const diskMs = Math.max(this.#longestMs, stuck);
     this.#tickedAt = now;
     this.#longestMs = 0;
-    return wait;
+    return { loopMs, diskMs };
   }
 }

@@ -1,35 +1,72 @@
-// The pool for CPU work that would keep a session thread's other CPEs waiting; the one door to piscina. A session thread opens its own; no
-// thread exists until the first big document that needs the second reader comes, and it goes again when none has come for a while.
+// The pool for work that would keep a session thread's other CPEs waiting; the one door to piscina. No thread exists until the first task
+// comes. What a task is, its entry file knows.
 
 import { Piscina } from 'piscina';
-import { entryUrl } from '../base/entries.ts';
-import { LIMITS } from '../base/limits.ts';
-import type { Read } from '../cwmp/read.ts';
-import type { ReadTask } from './read-task.ts';
+import { type EntryName, entryUrl } from '../base/entries.ts';
 
-const IDLE_MS = 30_000;
+export interface PoolBounds {
+  /** Tasks that may wait, and their bytes. */
+  tasks: number;
+  bytes: number;
+}
 
-export class ReadPool {
-  #pool: Piscina<ReadTask, Read> | null = null;
+export class TaskPool<Task extends object, Result> {
+  readonly #entry: EntryName;
+  readonly #workerData: unknown;
+  readonly #bounds: PoolBounds;
+  #pool: Piscina<Task, Result> | null = null;
+  #tasks = 0;
+  #bytes = 0;
 
-  /**
-   * Reads a document elsewhere. `bytes` is moved, not copied: it is empty here afterwards, so it must own its memory.
-   * @returns null when the queue is full: the CPE is told to come again.
-   */
-  async read(bytes: Uint8Array<ArrayBuffer>, contentType: string): Promise<Read | null> {
-    this.#pool ??= new Piscina<ReadTask, Read>({
-      filename: entryUrl('pool-worker').href,
-      minThreads: 0,
-      maxThreads: 1,
-      maxQueue: LIMITS.poolQueueMax,
-      idleTimeout: IDLE_MS,
-    });
-    if (this.#pool.queueSize >= LIMITS.poolQueueMax) return null;
-    return this.#pool.run({ bytes, contentType }, { transferList: [bytes.buffer] });
+  /** @param workerData what the thread of the pool is born with; it is cloned. */
+  constructor(entry: EntryName, workerData: unknown, bounds: PoolBounds) {
+    this.#entry = entry;
+    this.#workerData = workerData;
+    this.#bounds = bounds;
   }
 
+  /** True once a task has come. */
+  get isStarted(): boolean {
+    return this.#pool !== null;
+  }
+
+  /** Tasks that run or wait, and their bytes. */
+  get load(): { tasks: number; bytes: number } {
+    return { tasks: this.#tasks, bytes: this.#bytes };
+  }
+
+  /**
+   * Runs a task in the pool's one thread, after those before it. `moved` is moved, not copied: it is empty here afterwards, so it must own
+   * its memory.
+   * @returns null when the queue is full.
+   */
+  run(task: Task, moved: ArrayBuffer | null): Promise<Result> | null {
+    const bytes = moved?.byteLength ?? 0;
+    if (this.#tasks >= this.#bounds.tasks || this.#bytes + bytes > this.#bounds.bytes) return null;
+    this.#pool ??= new Piscina<Task, Result>({
+      filename: entryUrl(this.#entry).href,
+      workerData: this.#workerData,
+      minThreads: 1,
+      maxThreads: 1,
+      concurrentTasksPerWorker: this.#bounds.tasks,
+      // A thread that sleeps between tasks runs no timers, and its writes would wait for the next task.
+      atomics: 'disabled',
+      maxQueue: this.#bounds.tasks,
+    });
+    this.#tasks++;
+    this.#bytes += bytes;
+    const done = (): void => {
+      this.#tasks--;
+      this.#bytes -= bytes;
+    };
+    const result = this.#pool.run(task, moved === null ? {} : { transferList: [moved] });
+    result.then(done, done);
+    return result;
+  }
+
+  /** Ends the thread when it has done what it was given. */
   async close(): Promise<void> {
-    await this.#pool?.destroy();
+    await this.#pool?.close();
     this.#pool = null;
   }
 }

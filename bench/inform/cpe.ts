@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto';
 import { cpeIdOf } from '../../base/ids.ts';
 import { DEFAULT_STYLE } from '../../cwmp/envelope-style.ts';
 import { writeCpeResponse } from '../../cwmp/soap-writer.ts';
-import { CONTENT_TYPE, referenceInform } from '../reference-inform.ts';
+import { CONTENT_TYPE, referenceInform, valuesResponse } from '../reference-inform.ts';
 
-/** What the Informs of a row say. `action`: quiet, and the ACS has a value to set. */
-export type Traffic = 'quiet' | 'change' | 'boot' | 'action';
+/** What the Informs of a row say. `action`: quiet, and the ACS has a value to set; `big`: it reads an object of BIG_VALUES parameters. */
+export type Traffic = 'quiet' | 'change' | 'boot' | 'action' | 'big';
 export type CpeAuth = 'none' | 'basic' | 'digest';
 
 const NAMESPACE = 'urn:dslforum-org:cwmp-1-2';
@@ -37,7 +37,13 @@ export class Informs {
   #mark = 0;
 
   constructor(traffic: Traffic) {
-    const event = { quiet: '2 PERIODIC', action: '2 PERIODIC', change: '4 VALUE CHANGE', boot: '1 BOOT' }[traffic];
+    const event = {
+      quiet: '2 PERIODIC',
+      action: '2 PERIODIC',
+      big: '2 PERIODIC',
+      change: '4 VALUE CHANGE',
+      boot: '1 BOOT',
+    }[traffic];
     this.#bytes = referenceInform({ SerialNumber: SERIAL, EventCode: event });
     this.#serialAt = this.#bytes.indexOf(SERIAL) + 2;
     this.#markAt = traffic === 'change' ? this.#bytes.indexOf(MARK) : -1;
@@ -58,6 +64,18 @@ export class Informs {
 /** Head of a POST. `more` are header lines, each with its end. */
 export function head(length: number, more: string): string {
   return `POST / HTTP/1.1\r\nHost: acs\r\nContent-Type: ${CONTENT_TYPE}\r\nSOAPAction: \r\n${more}Content-Length: ${length}\r\n\r\n`;
+}
+
+export const BIG_VALUES = 5_000;
+
+const BIG = valuesResponse(BIG_VALUES);
+const BIG_ID_AT = BIG.indexOf('>a2<') + 1;
+const BIG_HEAD = BIG.subarray(0, BIG_ID_AT);
+const BIG_TAIL = BIG.subarray(BIG_ID_AT + 2);
+
+/** A GetParameterValuesResponse of 1 MB, in pieces, to the request that has this text. */
+export function bigAnswer(request: string): Buffer[] {
+  return [BIG_HEAD, Buffer.from(between(request, '>', '</cwmp:ID>')), BIG_TAIL];
 }
 
 /** Answers an RPC of the ACS; `held` is the value the CPE has, changed by a SetParameterValues. */

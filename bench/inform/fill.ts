@@ -3,7 +3,7 @@
 import { systemClock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { read } from '../../cwmp/read.ts';
-import { SessionMetrics } from '../../edge/edge-metrics.ts';
+import { NOTHING_TO_READ, SessionMetrics } from '../../edge/edge-metrics.ts';
 import type { HttpExchange } from '../../edge/http.ts';
 import { QuietInforms } from '../../edge/quiet-informs.ts';
 import { Environment } from '../../edge/store/environment.ts';
@@ -35,7 +35,7 @@ export async function fillStore(
   const unused = () => '';
   const quiet = new QuietInforms({
     ...{ store, profiles, clock: systemClock, sessions: { beginQuiet: unused }, lastContacts: { mark: unused } },
-    metrics: new SessionMetrics({ openConnections: () => 0, openSessions: () => 0, bodiesHeldBytes: () => 0 }),
+    metrics: new SessionMetrics(NOTHING_TO_READ),
   });
   const exchange = { addressBytes: Uint8Array.of(127, 0, 0, 1), contentType: CONTENT_TYPE } as HttpExchange;
   const namespace = 'urn:dslforum-org:cwmp-1-2';

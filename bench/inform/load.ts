@@ -3,7 +3,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { answerRpc, basicLine, type CpeAuth, DigestAnswer, head, Informs, type Traffic } from './cpe.ts';
+import { answerRpc, basicLine, bigAnswer, type CpeAuth, DigestAnswer, head, Informs, type Traffic } from './cpe.ts';
 
 export interface Load {
   host: string;
@@ -14,6 +14,7 @@ export interface Load {
   /** Device numbers: session i is of device (seed + i × step) modulo devices. */
   devices: number;
   seed: number;
+  step?: number;
   keepAlive: boolean;
   atOnce: number;
   /** Ends after this time, sessions that are open first; or after so many sessions. */
@@ -91,8 +92,8 @@ class Run {
   }
 
   device(): number {
-    const { seed, devices } = this.load;
-    return (seed + this.#begun * STEP) % devices;
+    const { seed, devices, step = STEP } = this.load;
+    return (seed + this.#begun * step) % devices;
   }
 
   sample(into: number[], us: number): void {
@@ -239,6 +240,14 @@ class Session {
       run.result.rpcs++;
       const body = answerRpc(text, this.#held);
       this.#post(Buffer.byteLength(body), body);
+    } else if (status === '200' && run.load.traffic === 'big') {
+      run.result.rpcs++;
+      const pieces = bigAnswer(text);
+      this.#post(
+        pieces.reduce((sum, { length }) => sum + length, 0),
+        '',
+      );
+      for (const piece of pieces) this.#socket!.write(piece);
     } else if (status === '204') {
       run.sample(run.result.emptyUs, us);
       this.#end();

@@ -40,8 +40,8 @@ export interface Target {
   pids: number[];
   devices: number;
   quietSessions(): Promise<number>;
-  /** Gives these devices something to do. */
-  work(devices: number[]): Promise<void>;
+  /** Gives these devices something to do: a value to set, or a large object to read. */
+  work(devices: number[], what: 'set' | 'get'): Promise<void>;
 }
 
 export type Generator = Child<ToGenerator, FromGenerator>;
@@ -96,8 +96,8 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
       if (options.kind === 'floor') return -1;
       return (await server.ask({ type: 'stats' }, 'stats')).counters['starling_sessions_quiet_total'] ?? 0;
     },
-    async work(devices) {
-      await server.ask({ type: 'work', devices, value: `value ${performance.now()}` }, 'worked');
+    async work(devices, what) {
+      await server.ask({ type: 'work', devices, what }, 'worked');
     },
   };
   return { server, target };
@@ -122,7 +122,7 @@ export async function measureOnce(
     load.sessions = Math.min(ACTIONS, Math.floor(devices / 4));
     const first = load.seed;
     const chosen = Array.from({ length: load.sessions }, (_, i) => (first + i * 7_919) % devices);
-    await target.work(chosen);
+    await target.work(chosen, 'set');
   }
   const quietBefore = await target.quietSessions();
   const generatorBefore = cpuUs([generator.pid]);

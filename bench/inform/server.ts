@@ -29,7 +29,7 @@ export interface ServerOptions {
 export type ToServer =
   | { type: 'stats' }
   /** Gives each of these devices a value to set. */
-  | { type: 'work'; devices: number[]; value: string }
+  | { type: 'work'; devices: number[]; what: 'set' | 'get' }
   | { type: 'close' };
 
 export type FromServer =
@@ -43,7 +43,7 @@ interface Server {
   fillSeconds: number;
   storeBytes: number;
   stats(): Promise<Record<string, number>>;
-  work(devices: number[], value: string): Promise<void>;
+  work(devices: number[], what: 'set' | 'get'): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -122,13 +122,16 @@ async function openEdge(options: ServerOptions, dir: string): Promise<Server> {
       }
       return counters;
     },
-    async work(devices, value) {
+    async work(devices, what) {
       const now = Date.now();
-      const args = { values: [{ name: 'Device.WiFi.SSID.1.SSID', value, type: 'xsd:string', secret: false }] };
+      const args =
+        what === 'set'
+          ? { values: [{ name: 'Device.WiFi.SSID.1.SSID', value: `value ${now}`, type: 'xsd:string', secret: false }] }
+          : { names: ['Device.WiFi.AccessPoint.1.'] };
       const messages = devices.map((device) => {
         const actionId = `bench-${++handed}`;
         const body = {
-          ...{ actionId, generation: 1, cpeId: cpeIdOfDevice(device), kind: 'set', args, priority: 50 },
+          ...{ actionId, generation: 1, cpeId: cpeIdOfDevice(device), kind: what, args, priority: 50 },
           ...{ commandKey: actionId.slice(-32), createdAt: now, expiresAt: now + 3_600_000 },
         };
         return { id: actionId, payload: { v: MESSAGE_VERSION, type: 'work', body } };
@@ -153,7 +156,7 @@ const say = (message: FromServer): void => void process.send!(message);
 process.on('message', async (asked: ToServer) => {
   if (asked.type === 'stats') say({ type: 'stats', counters: await server.stats() });
   else if (asked.type === 'work') {
-    await server.work(asked.devices, asked.value);
+    await server.work(asked.devices, asked.what);
     say({ type: 'worked' });
   } else {
     await server.close();

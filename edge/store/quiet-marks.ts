@@ -34,6 +34,8 @@ export class QuietMarks {
 
   /** Sets a mark unless there is news. Nobody waits for it, and until it is committed it is not seen. */
   set(cpeId: string, mark: Buffer): void {
+    // What is written after this in the same microtask has a mark to take away again.
+    if (cpeId === this.#lastRemoved) this.#lastRemoved = null;
     const { direct } = this.#marks;
     const put = (): unknown => direct.put(cpeId, mark);
     const guarded = this.#blockers.reduceRight(

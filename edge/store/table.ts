@@ -28,7 +28,10 @@ export class Table<V> {
     return this.#database.get(key);
   }
 
-  /** The bytes of a record without a copy, valid until the next read; undefined when there is none. */
+  /**
+   * The bytes of a record without a copy, valid until the next read; undefined when there is none. They lie in lmdb-js's own buffer: `length`
+   * is right, and `subarray` of a Buffer goes by it; byteLength, and whoever copies by that, is not.
+   */
   bytes(key: string): Uint8Array | undefined {
     if (this.#pending.size > 0) {
       const pending = this.#pending.get(key);

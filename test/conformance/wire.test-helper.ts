@@ -26,8 +26,9 @@ export class Wire {
   #ended = false;
   readonly #changed = new Set<() => void>();
 
-  constructor(port: number, host = '127.0.0.1') {
-    this.socket = connect({ port, host, noDelay: true });
+  /** @param localAddress where it comes from, one of this machine's addresses. */
+  constructor(port: number, host = '127.0.0.1', localAddress = '127.0.0.1') {
+    this.socket = connect({ port, host, localAddress, noDelay: true });
     this.socket.setEncoding('utf8');
     this.socket.on('data', (text: string) => {
       this.#text += text;

@@ -1,0 +1,44 @@
+// The small size of the Inform bench: real processes and sockets, a fraction of a second each. Counts are asserted, never times.
+
+import { expect, test } from 'vitest';
+import { measureRows } from './rounds.ts';
+import { type InformRow, ROWS } from './rows.ts';
+
+const DEVICES = 50;
+const NAMES = ['floor', 'quiet, 12 parameters', 'value change, durable', 'one action: set and read back'];
+
+/** The row with a small fleet; each of another size, for rows of equal servers share one, and what one changes would be news of the next. */
+function small(name: string, place: number): InformRow {
+  const row = ROWS.find((one) => one.name === name);
+  if (row === undefined) throw new Error(`the Inform bench has no row ${name}`);
+  const { kind } = row.server;
+  return kind === 'floor' ? row : { ...row, server: { ...row.server, devices: DEVICES + place } };
+}
+
+test('bench: every kind of row of the Inform bench does its work', async () => {
+  const options = { rounds: 1, seconds: 0.3, atOnce: 2, progress: () => {} };
+  const samples = await measureRows(NAMES.map(small), options);
+  const of = Object.fromEntries([...samples].map(([name, all]) => [name, all[0]!]));
+  const [floor, quiet, change, action] = NAMES.map((name) => of[name]!);
+  for (const [name, sample] of Object.entries(of)) {
+    expect([sample.errors, sample.why], name).toEqual([0, []]);
+    expect(sample.sessions, name).toBeGreaterThan(0);
+    expect(sample.cpuUs, name).toBeGreaterThan(0);
+    expect(sample.informUs.length, name).toBe(sample.sessions);
+    expect(sample.emptyUs.length, name).toBe(sample.sessions);
+  }
+  expect(floor!.quiet).toBe(-1);
+  // Or the numbers are of something else.
+  expect(quiet!.quiet).toBe(quiet!.sessions);
+  expect(change!.quiet).toBe(0);
+  expect(action!.quiet).toBe(0);
+});
+
+test('every row has a base among the rows, and a guard not below its goal', () => {
+  const names = ROWS.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  for (const { name, base, goal, guard } of ROWS) {
+    expect(names, name).toContain(base);
+    if (guard !== undefined) expect(guard, name).toBeGreaterThanOrEqual(goal ?? guard);
+  }
+});

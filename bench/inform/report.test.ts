@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { complaints, median, quantile, reportRows, tableOf } from './report.ts';
+import type { Sample } from './rounds.ts';
+import type { InformRow } from './rows.ts';
+
+const ROWS: InformRow[] = [
+  { name: 'floor', server: { kind: 'floor' }, load: {}, base: 'floor' },
+  { name: 'edge', server: { kind: 'edge' }, load: {}, base: 'floor', goal: 1.5, guard: 1.8 },
+];
+
+function sample(cpuUs: number, more: Partial<Sample> = {}): Sample {
+  return {
+    ...{ cpuUs, sessionsPerSecond: 1_000, sessions: 100, errors: 0, why: [], informUs: [10, 20, 30], emptyUs: [5] },
+    ...{ serverLoad: 0.5, generatorLoad: 0.5, quiet: 100 },
+    ...more,
+  };
+}
+
+const report = (floor: Sample[], edge: Sample[]) => {
+  const [first, second] = reportRows(
+    ROWS,
+    new Map([
+      ['floor', floor],
+      ['edge', edge],
+    ]),
+  );
+  return { floor: first!, edge: second! };
+};
+
+test('a ratio is the median of the ratios of the rounds, not the ratio of the medians', () => {
+  // A neighbour was busy in the second round, and slowed both rows of it alike.
+  const floor = [sample(10), sample(40), sample(11)];
+  const edge = [sample(15), sample(60), sample(22)];
+  const reports = report(floor, edge);
+  expect([reports.edge.ratio, reports.edge.ratioMin, reports.edge.ratioMax]).toEqual([1.5, 1.5, 2]);
+  expect([reports.floor.ratio, reports.floor.ratioMin, reports.floor.ratioMax]).toEqual([1, 1, 1]);
+  expect([reports.floor.cpuUs, reports.edge.cpuUs]).toEqual([11, 22]);
+});
+
+test('sessions and errors are summed, latencies are medians over the rounds, of each its quantile', () => {
+  const edge = [
+    sample(15, { informUs: [1, 2, 3, 100], errors: 1, why: ['one'] }),
+    sample(15, { informUs: [5, 6, 7, 8], errors: 2, why: ['two', 'three'] }),
+    sample(15, { informUs: [9, 10, 11, 12], why: ['four'] }),
+  ];
+  const reports = report([sample(10), sample(10), sample(10)], edge);
+  expect(reports.edge).toMatchObject({ sessions: 300, errors: 3, quiet: 300, informP50Us: 6, informP99Us: 12 });
+  expect(reports.edge.why).toEqual(['one', 'two', 'three']);
+});
+
+test('where one sample of a row says that nobody counts quiet sessions, nobody counts them', () => {
+  expect(report([sample(10), sample(10, { quiet: -1 })], [sample(15), sample(15)]).floor.quiet).toBe(-1);
+});
+
+test.each([
+  [0.95, 0.2, 'server'],
+  [0.2, 0.95, 'generator'],
+  [0.95, 0.95, 'both'],
+  [0.89, 0.89, 'neither'],
+] as const)('server busy to %d and generator to %d: bound by %s', (serverLoad, generatorLoad, bound) => {
+  expect(report([sample(10)], [sample(15, { serverLoad, generatorLoad })]).edge.bound).toBe(bound);
+});
+
+test('nothing is wrong at the guard itself', () => {
+  const { floor, edge } = report([sample(10)], [sample(18)]);
+  expect(complaints([floor, edge])).toEqual([]);
+});
+
+test('a guard that is passed is a complaint, and says how far', () => {
+  const { floor, edge } = report([sample(10)], [sample(19)]);
+  expect(complaints([floor, edge])).toEqual(['edge: 1.90 × floor, and the guard is 1.8 ×']);
+});
+
+test('sessions that failed are a complaint, also of a row without a guard', () => {
+  const { floor, edge } = report([sample(10, { errors: 2, why: ['an Inform was answered 503'] })], [sample(15)]);
+  expect(complaints([floor, edge])).toEqual(['floor: 2 sessions failed, e.g. an Inform was answered 503']);
+});
+
+test.each<[string, Sample[], Sample[]]>([
+  ['no sample at all', [sample(10)], []],
+  ['no sample of its base', [], [sample(15)]],
+  ['not a session in the time', [sample(10)], [sample(Number.NaN, { sessions: 0 })]],
+  ['not a session of its base', [sample(Number.NaN, { sessions: 0 })], [sample(15)]],
+])('%s: a row whose ratio is no number has passed its guard', (_, floor, edge) => {
+  const wrong = complaints([report(floor, edge).edge]);
+  expect(wrong).toHaveLength(1);
+  expect(wrong[0]).toMatch(/^edge: NaN × floor/);
+});
+
+test('the table says which goal was not met, and counts no quiet sessions where nobody does', () => {
+  const { floor, edge } = report([sample(10, { quiet: -1 })], [sample(16)]);
+  expect(tableOf([floor, edge])).toMatchObject([
+    { row: 'floor', ratio: 1, goal: '', quiet: '', errors: 0 },
+    { row: 'edge', ratio: 1.6, spread: '1.60–1.60', of: 'floor', goal: '≤ 1.5  NOT MET', quiet: 100 },
+  ]);
+});
+
+test('median and quantile of few numbers', () => {
+  expect([median([3, 1, 2]), median([4, 1, 2, 3]), median([7])]).toEqual([2, 2.5, 7]);
+  expect(median([])).toBeNaN();
+  expect([quantile([3, 1, 2], 0.5), quantile([3, 1, 2], 0.99), quantile([7], 0.5)]).toEqual([2, 3, 7]);
+  expect(quantile([], 0.5)).toBeNaN();
+});

@@ -1,0 +1,222 @@
+// Quiet marks and what takes them away. A mark that stays too long would hide news or work from the edge; each test is one way it must go.
+
+import { expect, test } from 'vitest';
+import type { ParameterValue } from '../../cwmp/message.ts';
+import type { LmdbEdgeStore } from './lmdb-store.ts';
+import { CPE, deviceOf, openStore, recordOf, sessionOf, workOf } from './store.test-helper.ts';
+
+const OTHER = '00D09E-Box-2';
+const MARK = Buffer.from('sixteen bytes!!!and an answer', 'latin1');
+const LIST: ParameterValue[] = [{ Name: 'Device.DeviceInfo.SoftwareVersion', Value: '1.0', Type: 'xsd:string' }];
+
+/** The mark in text; null when there is none. */
+function markOf(store: LmdbEdgeStore, cpeId = CPE): string | null {
+  const mark = store.quietMark(cpeId);
+  // A part of lmdb-js's own buffer, of which only `length` tells the end.
+  return mark === undefined ? null : String.fromCharCode(...mark.subarray(0, mark.length));
+}
+
+/** A store whose CPE, and another one, have a mark on the disk. */
+async function marked(): Promise<ReturnType<typeof openStore>> {
+  const opened = openStore();
+  opened.store.putQuietMark(CPE, MARK);
+  opened.store.putQuietMark(OTHER, MARK);
+  await opened.store.flushed();
+  expect([markOf(opened.store), markOf(opened.store, OTHER)]).toEqual([
+    MARK.toString('latin1'),
+    MARK.toString('latin1'),
+  ]);
+  return opened;
+}
+
+const begun = recordOf(workOf('a1'), { state: {}, phase: 'running' });
+
+test('a mark is seen once it is committed, and only then', async () => {
+  const { store } = openStore();
+  store.putQuietMark(CPE, MARK);
+  expect(markOf(store)).toBeNull();
+  await store.flushed();
+  expect(markOf(store)).toBe(MARK.toString('latin1'));
+  expect(markOf(store, OTHER)).toBeNull();
+  store.putQuietMark(CPE, Buffer.from('another one'));
+  await store.flushed();
+  expect(markOf(store)).toBe('another one');
+});
+
+const NEWS: [string, (store: LmdbEdgeStore) => Promise<unknown>][] = [
+  ['putSession', (store) => store.putSession(CPE, sessionOf())],
+  ['putWork', (store) => store.putWork(recordOf(workOf('a1')))],
+  ['putWork in a transaction of the relay', (store) => store.transact((t) => t.putWork(recordOf(workOf('a1'))))],
+  ['putDevice', (store) => store.putDevice(CPE, deviceOf())],
+  ['applyValues', (store) => store.applyValues(CPE, LIST)],
+  ['applyNames', (store) => store.applyNames(CPE, 'Device.', false, [{ Name: 'Device.A', Writable: true }])],
+  ['resetShadow', (store) => store.resetShadow(CPE)],
+];
+
+test.each(NEWS)('%s takes the mark away, and that of no other CPE', async (_, write) => {
+  const { store } = await marked();
+  await write(store);
+  expect([markOf(store), markOf(store, OTHER)]).toEqual([null, MARK.toString('latin1')]);
+  await store.flushed();
+  expect(markOf(store)).toBeNull();
+});
+
+test.each(NEWS)('%s: another writer sees the news and the mark never together', async (_, write) => {
+  const { store, dir, stamps } = await marked();
+  const { store: other } = openStore({ dir, stamps, lane: 1 });
+  // What one transaction holds is read at once or not at all.
+  const isNews = (): boolean =>
+    other.getSession(CPE) !== undefined ||
+    other.hasWork(CPE) ||
+    other.getDevice(CPE) !== undefined ||
+    !other.isNewDevice(CPE);
+  let settled = false;
+  const written = write(store).finally(() => {
+    settled = true;
+  });
+  while (!settled) {
+    if (isNews()) expect(markOf(other)).toBeNull();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await written;
+  expect(markOf(other)).toBeNull();
+});
+
+test('a step of work that has begun takes the mark away', async () => {
+  const { store } = openStore();
+  await store.putWork(recordOf(workOf('a1')));
+  // Nobody can set a mark while there is work; one from before a restore of the folder would be such.
+  await store.transact((t) => t.removeWork(CPE, 'a1'));
+  store.putQuietMark(CPE, MARK);
+  await store.flushed();
+  expect(markOf(store)).not.toBeNull();
+  await store.transact((t) => {
+    t.putWork(recordOf(workOf('a2')));
+  });
+  expect(markOf(store)).toBeNull();
+  expect(await store.putWork({ ...begun, work: workOf('a2') })).toBe(true);
+  expect(markOf(store)).toBeNull();
+});
+
+test('work that is refused because a newer one took its place leaves the mark as it is', async () => {
+  const { store } = await marked();
+  expect(await store.putWork(begun)).toBe(false);
+  expect(markOf(store)).toBe(MARK.toString('latin1'));
+});
+
+test.each<[string, (store: LmdbEdgeStore) => Promise<unknown>]>([
+  ['work', (store) => store.putWork(recordOf(workOf('a1')))],
+  ['work of a transaction', (store) => store.transact((t) => t.putWork(recordOf(workOf('a1'))))],
+  ['a session record', (store) => store.putSession(CPE, sessionOf())],
+])('no mark is set where there is %s', async (_, write) => {
+  const { store } = openStore();
+  await write(store);
+  store.putQuietMark(CPE, MARK);
+  store.putQuietMark(OTHER, MARK);
+  await store.flushed();
+  expect([markOf(store), markOf(store, OTHER)]).toEqual([null, MARK.toString('latin1')]);
+});
+
+test.each<[string, (store: LmdbEdgeStore) => Promise<unknown>]>([
+  ['work', (store) => store.putWork(recordOf(workOf('a1')))],
+  ['a session record', (store) => store.putSession(CPE, sessionOf())],
+])('no mark is set where %s is put in the same turn before it', async (_, write) => {
+  const { store } = openStore();
+  const written = write(store);
+  store.putQuietMark(CPE, MARK);
+  await written;
+  await store.flushed();
+  expect(markOf(store)).toBeNull();
+});
+
+test.each(NEWS)('a mark that is set before %s in the same turn is gone after it', async (_, write) => {
+  const { store } = openStore();
+  store.putQuietMark(CPE, MARK);
+  const written = write(store);
+  await written;
+  await store.flushed();
+  expect(markOf(store)).toBeNull();
+});
+
+test.each(NEWS)('a mark that is set between two writes of one turn, the last of them %s, is gone', async (_, write) => {
+  const { store } = openStore();
+  void store.putDevice(CPE, deviceOf());
+  store.putQuietMark(CPE, MARK);
+  await write(store);
+  await store.flushed();
+  expect(markOf(store)).toBeNull();
+});
+
+test('a mark can be set again when work and session are over', async () => {
+  const { store } = openStore();
+  await store.putWork(recordOf(workOf('a1')));
+  await store.putSession(CPE, sessionOf());
+  await store.removeWork(CPE, 'a1');
+  store.putQuietMark(CPE, MARK);
+  await store.flushed();
+  expect(markOf(store)).toBeNull();
+  await store.removeSession(CPE, 's1');
+  store.putQuietMark(CPE, MARK);
+  await store.flushed();
+  expect(markOf(store)).toBe(MARK.toString('latin1'));
+});
+
+test('work that another writer commits hides a mark at the next look', async () => {
+  const { store, dir, stamps } = await marked();
+  const { store: relay } = openStore({ dir, stamps, lane: 1 });
+  for (let round = 0; round < 20; round++) {
+    // Looked at before, so that a snapshot of the reader's could be kept.
+    expect(markOf(store)).not.toBeNull();
+    await relay.putWork(recordOf(workOf(`a${round}`)));
+    expect([markOf(store), store.hasWork(CPE)]).toEqual([null, true]);
+    await relay.transact((t) => t.removeWork(CPE, `a${round}`));
+    store.putQuietMark(CPE, MARK);
+    await store.flushed();
+  }
+});
+
+test('two writers in one turn, whichever comes first: work and a mark never stand together', async () => {
+  const { store, dir, stamps } = openStore();
+  const { store: relay } = openStore({ dir, stamps, lane: 1 });
+  for (let round = 0; round < 20; round++) {
+    const hand = (): Promise<unknown> => relay.transact((t) => t.putWork(recordOf(workOf('a1'))));
+    const mark = (): void => store.putQuietMark(CPE, MARK);
+    let handed: Promise<unknown>;
+    if (round % 2 === 0) {
+      mark();
+      handed = hand();
+    } else {
+      handed = hand();
+      mark();
+    }
+    await handed;
+    await store.flushed();
+    expect([markOf(store), markOf(relay)], `round ${round}`).toEqual([null, null]);
+    await relay.transact((t) => t.removeWork(CPE, 'a1'));
+  }
+});
+
+test('facts, settings and the end of a session leave the mark', async () => {
+  const { store } = await marked();
+  await store.appendFacts([{ type: 'seen', body: { devices: [{ cpeId: CPE, at: 1 }] } }], 1).durable;
+  await store.putSettings(CPE, { cpe: { username: 'u', password: 'p' }, connectionRequest: [] });
+  await store.removeSession(CPE, 'of long ago');
+  await store.removeWork(CPE, 'of long ago');
+  expect(markOf(store)).toBe(MARK.toString('latin1'));
+});
+
+test('a mark outlives the process', async () => {
+  const { store, dir } = await marked();
+  await store.flushed();
+  expect(markOf(openStore({ dir }).store)).toBe(MARK.toString('latin1'));
+});
+
+test('a full disk takes no marks, and still takes them away', async () => {
+  const { store, stamps } = await marked();
+  stamps.setDiskFull(true);
+  store.putQuietMark(CPE, Buffer.from('another one'));
+  await store.resetShadow(OTHER);
+  stamps.setDiskFull(false);
+  await store.flushed();
+  expect([markOf(store), markOf(store, OTHER)]).toEqual([MARK.toString('latin1'), null]);
+});
