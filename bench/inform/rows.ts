@@ -7,7 +7,7 @@ import type { ServerOptions } from './server.ts';
 export interface InformRow {
   name: string;
   server: ServerOptions;
-  load: Partial<Pick<Load, 'traffic' | 'auth' | 'keepAlive' | 'tls'>>;
+  load: Partial<Pick<Load, 'traffic' | 'auth' | 'keepAlive' | 'tls' | 'atOnce'>>;
   /** Row whose CPU per session this one's is divided by. */
   base: string;
   goal?: number;
@@ -15,9 +15,12 @@ export interface InformRow {
 }
 
 const FLOOR = 'floor';
+const FLOOR_128 = 'floor, 128 at once';
 const QUIET = 'quiet, 12 parameters';
 const DEVICES = 10_000;
 const edge: ServerOptions = { kind: 'edge', devices: DEVICES };
+/** A server of its own: sessions with news change what the quiet ones are compared with. */
+const busy: ServerOptions = { ...edge, apart: true };
 
 export const FLOORS: readonly InformRow[] = [
   { name: FLOOR, server: { kind: 'floor' }, load: {}, base: FLOOR },
@@ -27,6 +30,8 @@ export const FLOORS: readonly InformRow[] = [
     load: { keepAlive: true },
     base: 'floor, kept connections',
   },
+  // As many sessions as an edge has open at once when each waits some milliseconds for the disk.
+  { name: FLOOR_128, server: { kind: 'floor' }, load: { atOnce: 128 }, base: FLOOR_128 },
   { name: 'floor, TLS', server: { kind: 'floor', tls: true }, load: { tls: true }, base: 'floor, TLS' },
 ];
 
@@ -55,7 +60,14 @@ export const ROWS: readonly InformRow[] = [
     ...{ base: QUIET, goal: 1.6 },
   },
   { name: 'quiet, TLS', server: { ...edge, tls: true }, load: { tls: true }, base: 'floor, TLS' },
-  { name: 'value change, durable', server: edge, load: { traffic: 'change' }, base: FLOOR, goal: 2.5, guard: 3 },
-  { name: 'boot, durable', server: edge, load: { traffic: 'boot' }, base: FLOOR },
-  { name: 'one action: set and read back', server: edge, load: { traffic: 'action' }, base: FLOOR },
+  {
+    name: 'value change, durable',
+    server: busy,
+    load: { traffic: 'change', atOnce: 128 },
+    base: FLOOR_128,
+    goal: 2.5,
+    guard: 3,
+  },
+  { name: 'boot, durable', server: busy, load: { traffic: 'boot', atOnce: 128 }, base: FLOOR_128 },
+  { name: 'one action: set and read back', server: busy, load: { traffic: 'action', atOnce: 128 }, base: FLOOR_128 },
 ];

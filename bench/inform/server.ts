@@ -24,6 +24,8 @@ export interface ServerOptions {
   /** In the store before it starts, with the parameters of their Inform and so many more. */
   devices?: number;
   parameters?: number;
+  /** Not shared with rows that say the same otherwise. */
+  apart?: boolean;
 }
 
 export type ToServer =
