@@ -41,6 +41,7 @@ test.each([
   ['an option that does not exist', { STARLING_CWMP_PROT: '1' }, 'unknown-option'],
   ['another address without authentication', { STARLING_CWMP_HOST: '0.0.0.0' }, 'cpe-auth-needed'],
   ['half a bootstrap secret', { STARLING_CPE_USERNAME: 'u' }, 'half-secret'],
+  ['a certificate without its key', { STARLING_CWMP_TLS_CERTIFICATE: '/c.pem' }, 'half-tls'],
   ['a POP that is no subject token', { STARLING_POP: 'a.b' }, 'bad-name'],
   ['a short admin token', { STARLING_ADMIN_TOKEN: 'short' }, 'weak-token'],
 ])('%s is refused', (_, env, code) => {

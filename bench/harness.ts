@@ -14,6 +14,12 @@ export interface Row {
   run: () => number;
 }
 
+/** Work that waits, for the disk say: every call is a sample of its own. */
+export interface WaitingRow {
+  name: string;
+  runAndWait: () => Promise<number>;
+}
+
 export interface Measured {
   name: string;
   /** Microseconds per call: median over rounds of the median over batches, and the worst round's 99th percentile. */
@@ -33,10 +39,13 @@ const SAMPLE_US = 200;
  * @param options.timeMs for one row in one round.
  * @throws what a row throws.
  */
-export async function measure(rows: Row[], options: { rounds: number; timeMs: number }): Promise<Measured[]> {
+export async function measure(
+  rows: (Row | WaitingRow)[],
+  options: { rounds: number; timeMs: number },
+): Promise<Measured[]> {
   const states = rows.map((row) => ({
     row,
-    batch: batchOf(row),
+    batch: 'run' in row ? batchOf(row) : 1,
     medians: [] as number[],
     p99s: [] as number[],
     work: 0,
@@ -46,6 +55,13 @@ export async function measure(rows: Row[], options: { rounds: number; timeMs: nu
     const bench = new Bench({ time: options.timeMs, warmupTime: options.timeMs / 4, iterations: 3, throws: true });
     for (const state of states) {
       const { row, batch } = state;
+      if ('runAndWait' in row) {
+        bench.add(row.name, async () => {
+          state.work += await row.runAndWait();
+          state.calls++;
+        });
+        continue;
+      }
       bench.add(row.name, () => {
         for (let i = 0; i < batch; i++) state.work += row.run();
         state.calls += batch;

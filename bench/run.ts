@@ -1,13 +1,28 @@
-// `npm run bench`: every bench at its full size, one after the other, each with the counts that show it did its work.
+// `npm run bench`: every bench at its full size, one after the other, each with the counts that show it did its work. Ends as the Inform
+// bench does: with 1 when a session costs more than its guard allows.
 
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { printTable } from './harness.ts';
-import { printSessionBench } from './session.bench.ts';
 import { printShadowBench } from './shadow.bench.ts';
 import { soapReaderBench } from './soap-reader.bench.ts';
+import { stepsBench } from './steps.bench.ts';
 
 console.log('Reading messages');
 printTable(await soapReaderBench());
-console.log('Whole sessions');
-await printSessionBench();
+console.log('Steps of an Inform');
+printTable(await stepsBench());
 console.log('Shadow of the edge store');
 await printShadowBench();
+console.log('Whole sessions over sockets');
+process.exitCode = await informBench();
+
+/** Runs `npm run bench:inform` in a process of its own. Resolves with its exit code; 1 when it was killed. */
+function informBench(): Promise<number> {
+  const command = fileURLToPath(new URL('./inform/command.js', import.meta.url));
+  const child = spawn(process.execPath, [command], { stdio: 'inherit' });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}

@@ -21,6 +21,9 @@ const SLASH = 47;
 const COLON = 58;
 const BANG = 33;
 const AMPERSAND = 38;
+const BLANK = 32;
+
+const NOTHING = new DataView(new ArrayBuffer(0));
 
 const P1 = 0x9e3779b1 | 0;
 const P2 = 0x85ebca77 | 0;
@@ -160,7 +163,7 @@ export class InformGlance {
         ouiAt = this.#textAt;
         ouiEnd = this.#end;
       } else if (this.#isName(NAMES.ProductClass, nameAt, end)) {
-        if (ouiEnd === 0 || classEnd > 0 || !this.#isTextOf(end, 0)) return null;
+        if (ouiEnd === 0 || classEnd > 0 || !this.#isTextOf(end, 0, BLANK)) return null;
         classAt = this.#textAt;
         classEnd = this.#end;
       } else if (this.#isName(NAMES.SerialNumber, nameAt, end)) {
@@ -190,7 +193,10 @@ export class InformGlance {
     const OUI = latin1(body, ouiAt, ouiEnd);
     const ProductClass = latin1(body, classAt, classEnd);
     const { a, b, c, d } = this;
-    const copy = (from: number, to: number): DataView => new DataView(Uint8Array.from(body.subarray(from, to)).buffer);
+    // A fleet of more kinds than are remembered is scanned: copying each would cost more than it saves.
+    const isKept = this.#layouts.hasRoom(this.#view);
+    const copy = (from: number, to: number): DataView =>
+      isKept ? new DataView(Uint8Array.from(body.subarray(from, to)).buffer) : NOTHING;
     const layout: Layout = {
       head: copy(0, this.#idAt),
       identity: copy(this.#idEnd, this.#serialAt),
@@ -200,7 +206,7 @@ export class InformGlance {
       cpeIdPrefix: cpeIdOf({ Manufacturer: '', OUI, ProductClass, SerialNumber: 'S' }).slice(0, -1),
       ...{ a, b, c, d },
     };
-    this.#layouts.keep(layout, this.#view);
+    if (isKept) this.#layouts.keep(layout, this.#view);
     return layout;
   }
 
@@ -211,25 +217,25 @@ export class InformGlance {
   }
 
   /** True when the element whose name ends at `end` has a plain text, from #textAt to #end. */
-  #isTextOf(end: number, least: number): boolean {
+  #isTextOf(end: number, least: number, lowest = BLANK + 1): boolean {
     const body = this.#body;
     let at = end;
     while (at < body.length && body[at] !== GREATER_THAN && body[at] !== LESS_THAN) at++;
     // An element that closes itself has none.
     if (body[at] !== GREATER_THAN || body[at - 1] === SLASH) return false;
     this.#textAt = at + 1;
-    return this.#isText(at + 1, least);
+    return this.#isText(at + 1, least, lowest);
   }
 
-  /** True when at least `least` plain characters begin at `at` and an end tag follows; #end is where. */
-  #isText(at: number, least: number): boolean {
+  /** True when at least `least` plain characters, none below `lowest`, begin at `at` and an end tag follows; #end is where. */
+  #isText(at: number, least: number, lowest = BLANK + 1): boolean {
     const body = this.#body;
     const max = Math.min(body.length - 1, at + LIMITS.glanceTextBytesMax);
     let end = at;
     // From '!' to '~', without '&', '<' and '>'.
     for (; end < max; end++) {
       const code = body[end]!;
-      if (code <= 32 || code >= 127 || code === LESS_THAN || code === GREATER_THAN || code === AMPERSAND) break;
+      if (code < lowest || code >= 127 || code === LESS_THAN || code === GREATER_THAN || code === AMPERSAND) break;
     }
     this.#end = end;
     return body[end] === LESS_THAN && body[end + 1] === SLASH && end - at >= least;

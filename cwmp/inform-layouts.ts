@@ -27,9 +27,12 @@ export interface Layout {
 /** Where bytes are sampled to choose the slot: in the Envelope tags of most stacks, where prefixes and namespaces differ. */
 const SAMPLES = [48, 60, 100, 132, 176, 220];
 const NONE: Layout[] = [];
+/** Of so many documents that find no room one takes the place of another: a fleet that changes is learned all the same. */
+const REPLACED_EVERY = 64;
 
 /** The layouts one thread remembers. */
 export class InformLayouts {
+  #refused = 0;
   readonly #slots: Layout[][] = Array.from({ length: LIMITS.prologuesMax }, () => NONE);
 
   /** True when the bytes of `part` stand at `at`. */
@@ -45,6 +48,11 @@ export class InformLayouts {
   /** Layouts a document may follow; it has glanceBytesMin bytes at least. */
   like(view: DataView): readonly Layout[] {
     return this.#slots[slotOf(view)]!;
+  }
+
+  /** True when a layout of this document would be kept: always while its slot has room, then now and then. */
+  hasRoom(view: DataView): boolean {
+    return this.#slots[slotOf(view)]!.length < LIMITS.glanceLayoutsMax || ++this.#refused % REPLACED_EVERY === 0;
   }
 
   /** Keeps the layout of the document `view`: in front of others of its slot, of which the last makes room. */

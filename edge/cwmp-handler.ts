@@ -209,7 +209,8 @@ export class CwmpHandler {
     const { claims, record } = found;
     // The quiet session's last POST: nothing stored, nothing waiting.
     if (message.type === 'empty' && record === undefined && !store.hasWork(claims.cpeId)) {
-      if (claims.quiet !== '' && exchange.cookie !== '') this.#o.quiet.remember(claims);
+      // A cookie of an older start may be an older session's: what its Inform said may be news again.
+      if (exchange.cookie !== '' && this.#o.sessions.isOfThisStart(claims)) this.#o.quiet.remember(claims);
       this.#o.sessions.close(found, exchange, identity, 'done');
       return NO_CONTENT;
     }

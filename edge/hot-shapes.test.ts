@@ -15,7 +15,7 @@ import { read } from '../cwmp/read.ts';
 import { readMessage as readSecond } from '../cwmp/xmldom-reader.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
-import { SessionMetrics } from './edge-metrics.ts';
+import { NOTHING_TO_READ, SessionMetrics } from './edge-metrics.ts';
 import { type HttpExchange, type HttpReply, openHttp } from './http.ts';
 import { InformHandler } from './inform-handler.ts';
 import { LastContacts } from './last-contacts.ts';
@@ -106,7 +106,7 @@ const EXCHANGE = {
 function thread() {
   const { store } = openStore();
   const clock = new ManualClock();
-  const metrics = new SessionMetrics({ openConnections: () => 0, openSessions: () => 0, bodiesHeldBytes: () => 0 });
+  const metrics = new SessionMetrics(NOTHING_TO_READ);
   const profiles = new ProfileChooser(loadProfiles());
   const cookies = new SessionCookies(Buffer.alloc(32, 7));
   const table = new SessionTable(createSessionMemory());

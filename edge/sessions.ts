@@ -189,6 +189,10 @@ export class Sessions {
     return this.#nowOf(claims, cookie);
   }
 
+  isOfThisStart({ incarnation }: SessionClaims): boolean {
+    return incarnation === this.#o.incarnation;
+  }
+
   /** A session that was begun here has ended on another thread. */
   endedElsewhere({ cookie }: CwmpExchange): void {
     const value = findCookie(cookie);

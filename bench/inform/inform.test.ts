@@ -32,7 +32,7 @@ test('bench: every kind of row of the Inform bench does its work', async () => {
   expect(quiet!.quiet).toBe(quiet!.sessions);
   expect(change!.quiet).toBe(0);
   expect(action!.quiet).toBe(0);
-});
+}, 120_000);
 
 test('every row has a base among the rows, and a guard not below its goal', () => {
   const names = ROWS.map(({ name }) => name);

@@ -1,5 +1,7 @@
 // Quiet marks and what takes them away. A mark that stays too long would hide news or work from the edge; each test is one way it must go.
 
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import type { ParameterValue } from '../../cwmp/message.ts';
 import type { LmdbEdgeStore } from './lmdb-store.ts';
@@ -173,6 +175,43 @@ test('work that another writer commits hides a mark at the next look', async () 
     store.putQuietMark(CPE, MARK);
     await store.flushed();
   }
+});
+
+/** Another thread, which puts the work it is sent and says so in shared memory: nobody's event loop has to turn for that. */
+const WRITER = `
+  const { parentPort, workerData: { dir, memory, turn, built } } = require('node:worker_threads');
+  Promise.all([import(built + 'lmdb-store.js'), import(built + 'stamps.js')]).then(([{ openEdgeStore }, { Stamps }]) => {
+    const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane: 2, stamps: new Stamps(memory) });
+    const done = new Int32Array(turn);
+    parentPort.on('message', async (record) => {
+      if (record === null) return store.close().then(() => process.exit());
+      await store.transact((t) => t.putWork(record));
+      Atomics.add(done, 0, 1);
+      Atomics.notify(done, 0);
+    });
+    parentPort.postMessage('ready');
+  });
+`;
+
+test('work that another thread commits hides a mark within the turn of the loop that has just seen it', async () => {
+  const { store, dir, stamps } = await marked();
+  const turn = new SharedArrayBuffer(4);
+  const done = new Int32Array(turn);
+  const built = new URL('../../dist/edge/store/', import.meta.url).href;
+  const thread = new Worker(WRITER, { eval: true, workerData: { dir, memory: stamps.memory, turn, built } });
+  await once(thread, 'message');
+  for (let round = 0; round < 20; round++) {
+    expect([markOf(store), store.hasWork(CPE)]).toEqual([MARK.toString('latin1'), false]);
+    thread.postMessage(recordOf(workOf(`a${round}`)));
+    // Not awaited: this thread's own snapshot would be given up with its turn.
+    expect(Atomics.wait(done, 0, round, 10_000)).not.toBe('timed-out');
+    expect([markOf(store), store.hasWork(CPE)], `round ${round}`).toEqual([null, true]);
+    await store.transact((t) => t.removeWork(CPE, `a${round}`));
+    store.putQuietMark(CPE, MARK);
+    await store.flushed();
+  }
+  thread.postMessage(null);
+  await once(thread, 'exit');
 });
 
 test('two writers in one turn, whichever comes first: work and a mark never stand together', async () => {
