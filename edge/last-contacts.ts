@@ -6,7 +6,8 @@ import type { Log } from '../base/log.ts';
 import type { EdgeStore } from './store/store.ts';
 
 const BATCH_MS = 1_000;
-const BATCH_DEVICES = 500;
+/** Half a second of what a thread serves at most: each batch is a commit here and one in the relay. */
+const BATCH_DEVICES = 2_000;
 
 export interface LastContactsOptions {
   store: Pick<EdgeStore, 'appendFacts'>;

@@ -1,10 +1,13 @@
-// `starling fleet`: many simulated CPEs against an ACS, for people to play with. Reads flags, wires fleet and view, ends on a signal.
+// `starling fleet`: many simulated CPEs against an ACS, for people to play with. Reads flags, wires fleet and view, ends on a signal. With
+// --scenario it is a measurement instead: thousands of light CPEs, and a report.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ConfigError } from '../../base/errors.ts';
 import { Fleet } from './fleet.ts';
 import type { Model } from './kinds.ts';
 import { MISBEHAVIOURS, misbehaviourOf } from './misbehaviour.ts';
+import { runScenarioCommand, type ScenarioFlags, scenarioList } from './scenario/scenario-command.ts';
+import { SCENARIOS } from './scenario/scenarios.ts';
 import { FleetView } from './terminal.ts';
 import { systemTimers } from './timers.ts';
 
@@ -23,6 +26,11 @@ interface Flags {
   host: string;
   timeScale: number;
   ownPorts?: true;
+}
+
+interface Lists {
+  listMisbehaviours?: true;
+  listScenarios?: true;
 }
 
 const positive = (text: string): number => {
@@ -53,10 +61,29 @@ export function fleetCommand(): Command {
     .option('--host <address>', 'address of the connection-request port', '127.0.0.1')
     .option('--own-ports', 'a connection-request port for each CPE instead of one for all')
     .option('--time-scale <factor>', 'seconds of real time per second of the CPEs', positive, 1)
-    .option('--list-misbehaviours', 'print all misbehaviours with their line of FIELD.md and end');
-  return command.action(async (flags: Flags & { listMisbehaviours?: true }) => {
+    .option('--list-misbehaviours', 'print all misbehaviours with their line of FIELD.md and end')
+    .optionsGroup('Scenarios, with light CPEs of their own (of the options above none counts):')
+    .addOption(new Option('--scenario <name>', 'measure one of the scenarios and end').choices(Object.keys(SCENARIOS)))
+    .option('--list-scenarios', 'print what the scenarios are and end')
+    .addOption(
+      new Option('--size <size>', 'size of the scenario').choices(['small', 'usual', 'large']).default('usual'),
+    )
+    .option('--cpes <n>', 'how many CPEs, in place of what the size says', positive)
+    .option('--seconds <n>', 'length of the main phase', positive)
+    .option('--url <url>', 'measure the ACS that listens there; without it an edge is started for the purpose')
+    .option('--pid <pid>', 'its process on this machine, whose CPU and memory are read', positive)
+    .option('--generators <n>', 'processes that make the load', positive)
+    .option('--seed <n>', 'what is random can be had again', positive)
+    .option('--json', 'the report as one JSON object');
+  return command.action(async (flags: Flags & Partial<ScenarioFlags> & Lists) => {
     if (flags.listMisbehaviours) process.stdout.write(misbehaviourList());
-    else await run(flags);
+    else if (flags.listScenarios) process.stdout.write(scenarioList());
+    else if (flags.scenario === undefined) await run(flags);
+    else {
+      const met = await runScenarioCommand(flags as ScenarioFlags, process.stdout, process.stderr);
+      // What the scenario has to show, it did not.
+      if (!met) process.exitCode = 1;
+    }
   });
 }
 
