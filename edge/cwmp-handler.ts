@@ -210,7 +210,8 @@ export class CwmpHandler {
     // The quiet session's last POST: nothing stored, nothing waiting.
     if (message.type === 'empty' && record === undefined && !store.hasWork(claims.cpeId)) {
       // A cookie of an older start may be an older session's: what its Inform said may be news again.
-      if (exchange.cookie !== '' && this.#o.sessions.isOfThisStart(claims)) this.#o.quiet.remember(claims);
+      const mayRemember = claims.quiet !== '' && exchange.cookie !== '' && this.#o.sessions.isOfThisStart(claims);
+      if (mayRemember) this.#o.quiet.remember(claims);
       this.#o.sessions.close(found, exchange, identity, 'done');
       return NO_CONTENT;
     }
