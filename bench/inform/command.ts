@@ -1,8 +1,9 @@
 // `npm run bench:inform`: what an Inform session costs beside a server that answers fixed bytes. Exits 1 when a guard is passed.
 
 import { parseArgs } from 'node:util';
+import { measureBeside } from './beside.ts';
 import { Child } from './child.ts';
-import { complaints, reportRows, tableOf } from './report.ts';
+import { complaints, openGuards, reportRows, tableOf } from './report.ts';
 import { type Generator, measureOnce, measureRows, type Sample, startServer, type Target } from './rounds.ts';
 import { FLOORS, type InformRow, ROWS } from './rows.ts';
 
@@ -52,6 +53,12 @@ const reports = reportRows(rows, samples);
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 if (values.json) console.log(JSON.stringify({ options: { ...options, progress: undefined }, rows: reports }, null, 2));
 else console.table(tableOf(reports));
+if (values.target === undefined && values.rows === undefined && !values.guards && !values.json) {
+  console.log('Quiet sessions beside GetParameterValuesResponses of 5,000 parameters');
+  const beside = { rounds: Math.min(options.rounds, 5), seconds: 4, inFlight: 100, quietPerSecond: 1_000, devices: 300 };
+  console.table([await measureBeside({ ...beside, progress: options.progress })]);
+}
+for (const sentence of openGuards(reports)) console.error(sentence);
 const wrong = complaints(reports);
 for (const sentence of wrong) console.error(sentence);
 process.exit(wrong.length > 0 ? 1 : 0);
@@ -86,7 +93,7 @@ async function measureTarget(url: string): Promise<Map<string, Sample[]>> {
   }
   const tls = protocol === 'https:';
   const target: Target = {
-    ...{ host: hostname, port: Number(port) || (tls ? 443 : 80), pids, devices: 1_000 },
+    ...{ host: hostname, port: Number(port) || (tls ? 443 : 80), pids, devices: 1_000, storeBytesPerDevice: 0 },
     quietSessions: async () => -1,
     work: async () => {},
   };

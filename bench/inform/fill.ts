@@ -1,5 +1,7 @@
 // Fills the store of an edge with devices as their first Informs would leave it, in an order of no pattern, as first contacts come.
 
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { read } from '../../cwmp/read.ts';
@@ -22,12 +24,13 @@ const CLAIMS = {
 const BATCH = 1_000;
 const STEP = 7_919;
 
-/** Fills the store in `dir`: `devices` with their Inform's 12 parameters, `parameters` − 12 more each, and a secret where one is asked for. */
+/** Fills the store in `dir`: `devices` with their Inform's 12 parameters, `parameters` − 12 more each, and a secret where one is asked for.
+ * Returns the bytes of the store that hold something. */
 export async function fillStore(
   dir: string,
   { devices = 0, parameters = 12, auth = 'none' }: ServerOptions,
-): Promise<void> {
-  if (devices === 0) return;
+): Promise<number> {
+  if (devices === 0) return 0;
   const stamps = Stamps.forNewStart(dir);
   const store = openEdgeStore({ dir, edgeId: 'bench', pop: 'default', lane: 0, stamps });
   const informs = new Informs('quiet');
@@ -80,7 +83,8 @@ export async function fillStore(
     quiet.remember({ ...CLAIMS, cpeId, quiet: token });
   };
   // In transactions of this thread's own, which take a quarter of the time, each of a bounded size.
-  const { root } = Environment.acquire(dir);
+  const environment = Environment.acquire(dir);
+  const { root } = environment;
   const batch = tree.length > 0 ? 50 : BATCH;
   for (let i = 0; i < devices; i += batch) {
     root.transactionSync(() => {
@@ -90,7 +94,9 @@ export async function fillStore(
     await new Promise((resolve) => setImmediate(resolve));
   }
   await store.flushed();
+  const used = statSync(join(dir, 'data.mdb')).size - environment.reusableBytes();
   await store.close();
+  return used;
 }
 
 /** Parameters of a tree beside those of the Inform: hosts of a LAN, eight each. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { complaints, median, quantile, reportRows, tableOf } from './report.ts';
+import { complaints, median, openGuards, quantile, reportRows, tableOf } from './report.ts';
 import type { Sample } from './rounds.ts';
 import type { InformRow } from './rows.ts';
 
@@ -10,7 +10,17 @@ const ROWS: InformRow[] = [
 
 function sample(cpuUs: number, more: Partial<Sample> = {}): Sample {
   return {
-    ...{ cpuUs, sessionsPerSecond: 1_000, sessions: 100, errors: 0, why: [], informUs: [10, 20, 30], emptyUs: [5] },
+    ...{
+      cpuUs,
+      sessionsPerSecond: 1_000,
+      sessions: 100,
+      anonymousBytes: 1e6,
+      storeBytesPerDevice: 0,
+      errors: 0,
+      why: [],
+      informUs: [10, 20, 30],
+      emptyUs: [5],
+    },
     ...{ serverLoad: 0.5, generatorLoad: 0.5, quiet: 100 },
     ...more,
   };
@@ -100,4 +110,20 @@ test('median and quantile of few numbers', () => {
   expect(median([])).toBeNaN();
   expect([quantile([3, 1, 2], 0.5), quantile([3, 1, 2], 0.99), quantile([7], 0.5)]).toEqual([2, 3, 7]);
   expect(quantile([], 0.5)).toBeNaN();
+});
+
+test('a guard that is not held yet is said, and fails beyond what is let pass for now', () => {
+  const rows: InformRow[] = [ROWS[0]!, { ...ROWS[1]!, guard: 3, until: 4 }];
+  const judged = (ratio: number): [string[], string[]] => {
+    const samples = new Map([
+      ['floor', [sample(10)]],
+      ['edge', [sample(10 * ratio)]],
+    ]);
+    const reports = reportRows(rows, samples);
+    return [openGuards(reports), complaints(reports)];
+  };
+  expect(judged(2.9)).toEqual([[], []]);
+  expect(judged(3.5)[0]).toEqual([expect.stringContaining('NOT MET edge: the guard is 3 ×')]);
+  expect(judged(3.5)[1]).toEqual([]);
+  expect(judged(4.5)[1]).toEqual([expect.stringContaining('the guard is 4 ×')]);
 });

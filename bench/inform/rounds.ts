@@ -2,7 +2,7 @@
 // and a row is compared with its base within the round.
 
 import { Child } from './child.ts';
-import { cpuUs } from './cpu.ts';
+import { cpuUs, memoryOf } from './cpu.ts';
 import type { FromGenerator, ToGenerator } from './generator.ts';
 import type { Load, LoadResult } from './load.ts';
 import type { InformRow } from './rows.ts';
@@ -21,6 +21,10 @@ export interface Sample {
   /** Share of one core that server and generator used: near 1, that one was what bound the rate. */
   serverLoad: number;
   generatorLoad: number;
+  /** Memory of the server that is neither file nor shared, after the round, in bytes. */
+  anonymousBytes: number;
+  /** What its store uses, per device; 0 for what has none. */
+  storeBytesPerDevice: number;
   /** Sessions the edge itself counted as quiet; −1 for what is no edge. */
   quiet: number;
 }
@@ -39,6 +43,7 @@ export interface Target {
   port: number;
   pids: number[];
   devices: number;
+  storeBytesPerDevice: number;
   quietSessions(): Promise<number>;
   /** Gives these devices something to do: a value to set, or a large object to read. */
   work(devices: number[], what: 'set' | 'get'): Promise<void>;
@@ -84,12 +89,13 @@ function describe({ kind, devices = 0, parameters = 12, auth = 'none', tls = fal
 /** Forks a server and waits until it listens. */
 export async function startServer(options: ServerOptions): Promise<{ server: Server; target: Target }> {
   const server: Server = new Child('inform/server', [JSON.stringify(options)]);
-  const { port } = await server.heard('listening');
+  const { port, storeBytes } = await server.heard('listening');
   const target: Target = {
     host: '127.0.0.1',
     port,
     pids: [server.pid],
     devices: options.devices ?? 10_000,
+    storeBytesPerDevice: storeBytes / (options.devices ?? 1),
     async quietSessions() {
       if (options.kind === 'floor') return -1;
       return (await server.ask({ type: 'stats' }, 'stats')).counters['starling_sessions_quiet_total'] ?? 0;
@@ -139,6 +145,8 @@ export async function measureOnce(
     emptyUs: result.emptyUs,
     serverLoad: spent / 1e6 / result.seconds,
     generatorLoad: generated / 1e6 / result.seconds,
+    anonymousBytes: pids.reduce((sum, pid) => sum + memoryOf(pid).anonymous, 0),
+    storeBytesPerDevice: target.storeBytesPerDevice,
     quiet: quietBefore < 0 ? -1 : quietAfter - quietBefore,
   };
 }

@@ -12,6 +12,8 @@ export interface InformRow {
   base: string;
   goal?: number;
   guard?: number;
+  /** A guard that is not held yet: until it is, CI fails beyond this, and says so of the guard each time. */
+  until?: number;
 }
 
 const FLOOR = 'floor';
@@ -67,6 +69,7 @@ export const ROWS: readonly InformRow[] = [
     base: FLOOR_128,
     goal: 2.5,
     guard: 3,
+    until: 4.5,
   },
   { name: 'boot, durable', server: busy, load: { traffic: 'boot', atOnce: 128 }, base: FLOOR_128 },
   { name: 'one action: set and read back', server: busy, load: { traffic: 'action', atOnce: 128 }, base: FLOOR_128 },

@@ -2,10 +2,12 @@
 // relay, whose facts are taken and dropped; or the floor, which answers fixed bytes and knows nothing.
 
 import { App, SSLApp, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.js';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { loadConfig } from '../../base/config.ts';
 import { silentLog } from '../../base/log.ts';
 import { InProcessTransport } from '../../bus/in-process.ts';
@@ -15,7 +17,6 @@ import { DEFAULT_STYLE } from '../../cwmp/envelope-style.ts';
 import { writeInformResponse } from '../../cwmp/soap-writer.ts';
 import { startEdge } from '../../edge/main.ts';
 import { type CpeAuth, cpeIdOfDevice } from './cpe.ts';
-import { fillStore } from './fill.ts';
 
 export interface ServerOptions {
   kind: 'floor' | 'edge';
@@ -90,6 +91,13 @@ async function openFloor({ tls }: ServerOptions, dir: string): Promise<Server> {
   });
 }
 
+/** Fills the store in another process; returns the bytes it uses. */
+async function fill(dir: string, options: ServerOptions): Promise<number> {
+  const file = fileURLToPath(new URL('./fill-main.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [file, dir, JSON.stringify(options)]);
+  return Number(stdout);
+}
+
 async function openEdge(options: ServerOptions, dir: string): Promise<Server> {
   const { auth = 'none', tls } = options;
   const env: Record<string, string> = {
@@ -107,7 +115,7 @@ async function openEdge(options: ServerOptions, dir: string): Promise<Server> {
   }
   const startedAt = performance.now();
   const config = loadConfig({}, env);
-  await fillStore(join(dir, 'edge'), options);
+  const storeBytes = await fill(join(dir, 'edge'), options);
   const fillSeconds = (performance.now() - startedAt) / 1_000;
   const transport = new InProcessTransport();
   transport.subscribe(ALL_FACTS, 'bench', async () => {});
@@ -116,7 +124,7 @@ async function openEdge(options: ServerOptions, dir: string): Promise<Server> {
   return {
     port: edge.port,
     fillSeconds,
-    storeBytes: statSync(join(dir, 'edge', 'data.mdb')).size,
+    storeBytes,
     async stats() {
       const counters: Record<string, number> = {};
       for (const [, name, value] of (await edge.metrics()).matchAll(/^(starling_\S+) (\d+)$/gm)) {

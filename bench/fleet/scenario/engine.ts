@@ -26,7 +26,7 @@ const FULL_WAIT_MS = 50;
  * Addresses of loopback that CPEs come from, each always from the same one. One alone has 28,000 ports, and the system takes milliseconds
  * to find a free one when half of them are open or were closed within the last second.
  */
-const LOCAL_ADDRESSES = Array.from({ length: 16 }, (_, i) => `127.0.1.${i + 1}`);
+const LOCAL_ADDRESSES = Array.from({ length: 500 }, (_, i) => `127.0.${1 + Math.floor(i / 250)}.${1 + (i % 250)}`);
 const NEARBY_MS = 100;
 
 type PhaseOrder = Extract<ToGenerator, { type: 'phase' }>;
