@@ -197,7 +197,7 @@ export function openHttp(
       if (!exchange.aborted) watchAbort(exchange);
     } else {
       // Asked while the connection is surely there: what fails later is told with it.
-      exchange.addressBytes;
+      void exchange.addressBytes;
       const watch = watchBody(exchange);
       if (head.type === 'discard') watch.dropFor = head.reply;
       else if (exchange.contentLength > LIMITS.bodyBytesMax) refuseBody(watch, 'too-large');

@@ -55,7 +55,13 @@ if (values.json) console.log(JSON.stringify({ options: { ...options, progress: u
 else console.table(tableOf(reports));
 if (values.target === undefined && values.rows === undefined && !values.guards && !values.json) {
   console.log('Quiet sessions beside GetParameterValuesResponses of 5,000 parameters');
-  const beside = { rounds: Math.min(options.rounds, 5), seconds: 4, inFlight: 100, quietPerSecond: 1_000, devices: 300 };
+  const beside = {
+    rounds: Math.min(options.rounds, 5),
+    seconds: 4,
+    inFlight: 100,
+    quietPerSecond: 1_000,
+    devices: 300,
+  };
   console.table([await measureBeside({ ...beside, progress: options.progress })]);
 }
 for (const sentence of openGuards(reports)) console.error(sentence);
