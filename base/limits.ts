@@ -16,7 +16,7 @@ export const LIMITS = {
   bodyMsMax: 1_200_000,
   /**
    * Largest body a session thread deals with by itself. Reading, planning and storing what 5,000 parameters say (1 MB) takes 65 ms, in which
-   * its other CPEs would wait; 32 kB take 2 ms, and giving them to the pool half a millisecond (docs/performance.md).
+   * its other CPEs would wait, so 32 kB some 2 ms. In the pool a megabyte costs the session thread 4 ms still (docs/performance.md).
    */
   inlineBytesMax: 32 * 1024,
   /** Documents that run in the pool of one thread or wait for it, and their bytes: past it their CPEs are told to come again. */
