@@ -189,7 +189,10 @@ export function openHttp(
       send(exchange, { ...handler.failed(exchange, error), close: true });
       return;
     }
-    if (head.type === 'taken') return;
+    if (head.type === 'taken') {
+      exchange.corked = false;
+      return;
+    }
     if (exchange.contentLength === 0) {
       // The library tells no end of a body of announced length 0 when the headers came in several segments: there is nothing to wait for.
       if (head.type === 'discard') send(exchange, head.reply);
