@@ -22,6 +22,10 @@ export const LIMITS = {
   /** Documents that run in the pool of one thread or wait for it, and their bytes: past it their CPEs are told to come again. */
   poolQueueMax: 1_000,
   poolQueueBytesMax: 256 * 1024 * 1024,
+  /** Documents the pool thread has begun and not answered: a read one takes some ten times its bytes, and waits milliseconds for the disk. */
+  poolAtOnceMax: 8,
+  /** Time a scrape waits for the metrics of the pool thread, which may be in a document; past it those of the last scrape stand in. */
+  poolMetricsMs: 250,
   /** Bytes of bodies held by one thread at once; past it a new large body is answered 503 (many slow uploads at once). */
   bodyBytesHeldMax: 256 * 1024 * 1024,
   /** What one kept piece of a body counts for besides its bytes, about its objects: sent byte by byte, they are nearly all it takes. */

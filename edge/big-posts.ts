@@ -3,6 +3,7 @@
 // objects, is never cloned from one thread to another.
 
 import { LIMITS } from '../base/limits.ts';
+import { settledWithin } from '../base/timers.ts';
 import { TaskPool } from '../workers/pool.ts';
 import type { Identity } from './auth.ts';
 import type { CwmpExchange, HttpReply } from './http.ts';
@@ -41,10 +42,13 @@ export interface BigPostsOptions {
 export class BigPosts {
   readonly #o: BigPostsOptions;
   readonly #pool: TaskPool<BigTask, BigResult>;
+  #metrics: object[] = [];
+  /** The question under way; null while there is none. */
+  #asked: Promise<void> | null = null;
 
   constructor(options: BigPostsOptions) {
     this.#o = options;
-    const bounds = { tasks: LIMITS.poolQueueMax, bytes: LIMITS.poolQueueBytesMax };
+    const bounds = { tasks: LIMITS.poolQueueMax, bytes: LIMITS.poolQueueBytesMax, atOnce: LIMITS.poolAtOnceMax };
     this.#pool = new TaskPool('big-post-worker', options.data, bounds);
   }
 
@@ -62,10 +66,20 @@ export class BigPosts {
     return result === null ? null : this.#reply(exchange, result);
   }
 
+  /** Metrics of the pool thread: those of the last time when it is busy with documents, so that no scrape waits for them. */
   async metrics(): Promise<object[]> {
-    if (!this.#pool.isStarted) return [];
-    const result = await this.#pool.run({ type: 'metrics' }, null);
-    return result?.type === 'metrics' ? result.metrics : [];
+    if (this.#pool.isStarted) this.#asked ??= this.#askMetrics();
+    await settledWithin(LIMITS.poolMetricsMs, this.#asked ?? Promise.resolve());
+    return this.#metrics;
+  }
+
+  async #askMetrics(): Promise<void> {
+    try {
+      const result = await this.#pool.run({ type: 'metrics' }, null);
+      if (result?.type === 'metrics') this.#metrics = result.metrics;
+    } finally {
+      this.#asked = null;
+    }
   }
 
   /** Ends the pool thread, when it has answered what it was given. */

@@ -5,9 +5,11 @@ import { Piscina } from 'piscina';
 import { type EntryName, entryUrl } from '../base/entries.ts';
 
 export interface PoolBounds {
-  /** Tasks that may wait, and their bytes. */
+  /** Tasks with bytes that may run or wait, and their bytes. Tasks without bytes are the owner's own, and always taken. */
   tasks: number;
   bytes: number;
+  /** Tasks that run at once: each holds what it made of its bytes while it waits for the disk. */
+  atOnce: number;
 }
 
 export class TaskPool<Task extends object, Result> {
@@ -30,7 +32,7 @@ export class TaskPool<Task extends object, Result> {
     return this.#pool !== null;
   }
 
-  /** Tasks that run or wait, and their bytes. */
+  /** Tasks with bytes that run or wait, and their bytes. */
   get load(): { tasks: number; bytes: number } {
     return { tasks: this.#tasks, bytes: this.#bytes };
   }
@@ -42,21 +44,23 @@ export class TaskPool<Task extends object, Result> {
    */
   run(task: Task, moved: ArrayBuffer | null): Promise<Result> | null {
     const bytes = moved?.byteLength ?? 0;
-    if (this.#tasks >= this.#bounds.tasks || this.#bytes + bytes > this.#bounds.bytes) return null;
+    const isFull = this.#tasks >= this.#bounds.tasks || this.#bytes + bytes > this.#bounds.bytes;
+    if (moved !== null && isFull) return null;
     this.#pool ??= new Piscina<Task, Result>({
       filename: entryUrl(this.#entry).href,
       workerData: this.#workerData,
       minThreads: 1,
       maxThreads: 1,
-      concurrentTasksPerWorker: this.#bounds.tasks,
+      concurrentTasksPerWorker: this.#bounds.atOnce,
       // A thread that sleeps between tasks runs no timers, and its writes would wait for the next task.
       atomics: 'disabled',
-      maxQueue: this.#bounds.tasks,
+      maxQueue: Number.POSITIVE_INFINITY,
     });
-    this.#tasks++;
+    const counted = moved === null ? 0 : 1;
+    this.#tasks += counted;
     this.#bytes += bytes;
     const done = (): void => {
-      this.#tasks--;
+      this.#tasks -= counted;
       this.#bytes -= bytes;
     };
     const result = this.#pool.run(task, moved === null ? {} : { transferList: [moved] });
