@@ -1,8 +1,8 @@
-import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { LIMITS } from '../base/limits.ts';
 import { referenceInform } from '../bench/reference-inform.ts';
 import { Admission, type AdmissionClass, CLASSES, RETRY_AFTER } from './admission.ts';
+import { NOTHING_TO_READ, SessionMetrics } from './edge-metrics.ts';
 
 const EVENTS: Record<AdmissionClass, string> = {
   operator: '6 CONNECTION REQUEST',
@@ -14,8 +14,8 @@ const EVENTS: Record<AdmissionClass, string> = {
 
 function bench(random = () => 0.5) {
   const expected = new Set<string>();
-  const registry = new Registry();
-  const admission = new Admission({ registry, isExpected: (cpeId) => expected.has(cpeId), random });
+  const metrics = new SessionMetrics(NOTHING_TO_READ);
+  const admission = new Admission({ shed: metrics.sessionsShed, isExpected: (cpeId) => expected.has(cpeId), random });
   const serial = (name: AdmissionClass): string => `TN${name}`;
   expected.add(`0A1B2C-TN~2D440-${serial('operator')}`);
   const judge = (name: AdmissionClass): number | null =>
@@ -26,7 +26,7 @@ function bench(random = () => 0.5) {
   const fallTo = (bar: number): void => {
     for (let i = 0; admission.bars.loop > bar && i < 1_000; i++) waited(LIMITS.admissionWaitMs * 2);
   };
-  return { admission, registry, judge, letIn, fallTo, waited };
+  return { admission, registry: metrics.registry, judge, letIn, fallTo, waited };
 }
 
 test('while nobody has to wait everybody is let in, and nothing is looked at', () => {

@@ -14,10 +14,9 @@
 // The bar falls in proportion to how far the wait is beyond its aim, and rises slowly: some percent of a storm too many are a wait of a
 // second, some too few are not noticed.
 
-import type { Registry } from 'prom-client';
 import { type CpeId, cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
-import { Tally } from '../base/metrics.ts';
+import type { Tally } from '../base/metrics.ts';
 import { glanceAtEvents, type InformEvents } from './inform-events.ts';
 import type { Waits } from './wait-watch.ts';
 
@@ -34,7 +33,8 @@ export const RETRY_AFTER: Readonly<Record<AdmissionClass, readonly [least: numbe
 };
 
 export interface AdmissionOptions {
-  registry: Registry;
+  /** Counts those told to come again later, by class. */
+  shed: Tally;
   /** True while somebody waits for this CPE. */
   isExpected(cpeId: CpeId): boolean;
   /** From 0 up to but without 1. */
@@ -47,19 +47,11 @@ const LOWEST = 1;
 
 export class Admission {
   readonly #o: AdmissionOptions;
-  readonly #shed: Tally;
   readonly #loop = new Bar(LIMITS.admissionWaitMs);
   readonly #disk = new Bar(LIMITS.admissionDiskWaitMs);
 
   constructor(options: AdmissionOptions) {
     this.#o = options;
-    const { registry } = options;
-    this.#shed = new Tally(
-      registry,
-      'starling_sessions_shed_total',
-      'Informs told to come again later, by class.',
-      'class',
-    );
   }
 
   /** True while everybody is let in: nothing else is asked then. */
@@ -90,7 +82,7 @@ export class Admission {
     const index = this.#classOf(inform);
     if (index + 1 <= bar || (index < bar && this.#o.random() < bar - index)) return null;
     const name = CLASSES[index]!;
-    this.#shed.inc(name);
+    this.#o.shed.inc(name);
     const [least, most] = RETRY_AFTER[name];
     return least + Math.floor(this.#o.random() * (most - least + 1));
   }

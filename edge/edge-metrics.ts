@@ -42,6 +42,11 @@ export class SessionMetrics {
     'POSTs that could not be read, by reason.',
     'reason',
   );
+  readonly sessionsShed = this.#tally(
+    'starling_sessions_shed_total',
+    'Informs told to come again later, by class.',
+    'class',
+  );
   readonly bodiesFailed = this.#tally(
     'starling_bodies_failed_total',
     'Bodies that did not arrive whole, by why.',

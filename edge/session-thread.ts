@@ -71,7 +71,7 @@ const unproven = (exchange: CwmpExchange): HttpReply | null =>
 const big = new BigPosts({ data: { ...data, lane: data.lane + config.edgeThreads }, unproven, nudge });
 const table = new SessionTable(data.sessionMemory);
 const admission: Admission = new Admission({
-  registry: metrics.registry,
+  shed: metrics.sessionsShed,
   isExpected: (cpeId) => table.isExpected(cpeId, Math.floor(systemClock.now() / 1_000)),
   random: Math.random,
 });

@@ -119,8 +119,7 @@ export class Sessions {
   endQuiet(exchange: CwmpExchange, identity: Identity | null): boolean {
     const { cookies, table, store, clock } = this.#o;
     const cookie = findCookie(exchange.cookie);
-    const claims = cookie === null ? null : cookies.open(cookie);
-    this.#opened = cookie === null || claims === null ? null : { cookie, claims };
+    const claims = cookie === null ? null : this.#claimsOf(cookie);
     if (claims === null || claims.quiet !== GLANCED) return false;
     const { cpeId, generation, startedAtSeconds, timeoutSeconds } = claims;
     if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) return false;
@@ -172,7 +171,7 @@ export class Sessions {
       if (cookie !== null) metrics.tolerances.inc('no-cookie' satisfies SessionTolerance);
     }
     if (cookie === null) return null;
-    const claims = this.#opened?.cookie === cookie ? this.#opened.claims : cookies.open(cookie);
+    const claims = this.#claimsOf(cookie);
     if (claims === null) return null;
     if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) {
       metrics.auth.inc('cookie-of-another');
@@ -189,6 +188,13 @@ export class Sessions {
     return this.#nowOf(claims, cookie);
   }
 
+  #claimsOf(cookie: string): SessionClaims | null {
+    if (this.#opened?.cookie === cookie) return this.#opened.claims;
+    const claims = this.#o.cookies.open(cookie);
+    if (claims !== null) this.#opened = { cookie, claims };
+    return claims;
+  }
+
   isOfThisStart({ incarnation }: SessionClaims): boolean {
     return incarnation === this.#o.incarnation;
   }
@@ -196,7 +202,7 @@ export class Sessions {
   /** A session that was begun here has ended on another thread. */
   endedElsewhere({ cookie }: CwmpExchange): void {
     const value = findCookie(cookie);
-    const claims = value === null ? null : this.#o.cookies.open(value);
+    const claims = value === null ? null : this.#claimsOf(value);
     if (claims !== null) this.#open.delete(claims.sessionId);
   }
 
