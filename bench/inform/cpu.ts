@@ -3,8 +3,9 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** CPU time of a thread by name, in microseconds. */
+/** CPU time of a thread since it began, in microseconds. */
 export interface ThreadCpu {
+  tid: number;
   name: string;
   us: number;
 }
@@ -20,7 +21,7 @@ export function threadsOf(pid: number): ThreadCpu[] {
   for (const tid of readdirSync(dir)) {
     try {
       const name = readFileSync(`${dir}/${tid}/comm`, 'utf8').trim();
-      threads.push({ name, us: cpuUsOf(`${dir}/${tid}`) });
+      threads.push({ tid: Number(tid), name, us: cpuUsOf(`${dir}/${tid}`) });
     } catch {
       // The thread ended between the listing and the look.
     }
@@ -35,12 +36,19 @@ export function cpuUs(pids: readonly number[]): number {
   return us;
 }
 
-/** Resident memory of a process in bytes: all of it, and what is neither file nor shared (RssAnon). */
-export function memoryOf(pid: number): { rss: number; anonymous: number } {
+/** Resident memory of a process in bytes. */
+export interface MemoryUsage {
+  rssBytes: number;
+  /** Neither file nor shared (RssAnon): what a leak grows. */
+  anonymousBytes: number;
+}
+
+/** Memory of a process. Throws Error when it is gone. */
+export function memoryOf(pid: number): MemoryUsage {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const bytes = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1_024;
-  return { rss: bytes('VmRSS'), anonymous: bytes('RssAnon') };
+  return { rssBytes: bytes('VmRSS'), anonymousBytes: bytes('RssAnon') };
 }
 
 function cpuUsOf(task: string): number {

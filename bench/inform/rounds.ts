@@ -145,7 +145,7 @@ export async function measureOnce(
     emptyUs: result.emptyUs,
     serverLoad: spent / 1e6 / result.seconds,
     generatorLoad: generated / 1e6 / result.seconds,
-    anonymousBytes: pids.reduce((sum, pid) => sum + memoryOf(pid).anonymous, 0),
+    anonymousBytes: pids.reduce((sum, pid) => sum + memoryOf(pid).anonymousBytes, 0),
     storeBytesPerDevice: target.storeBytesPerDevice,
     quiet: quietBefore < 0 ? -1 : quietAfter - quietBefore,
   };

@@ -26,14 +26,14 @@ test('counts of generators add up, levels are the last of each', () => {
 
 test('shares of cores are what was used between two readings', () => {
   const reading = (over: Partial<Reading>): Reading => ({
-    ...{ atMs: 0, serverPid: 10, server: [], memory: { rssBytes: 5, anonymousBytes: 3 }, generatorNs: [0] },
+    ...{ atMs: 0, serverPid: 10, server: [], memory: { rssBytes: 5, anonymousBytes: 3 }, generatorUs: [0] },
     machine: { busyTicks: 0, cores: 2, diskWaitUs: 0 },
     ...over,
   });
-  const thread = (tid: number, ns: number) => ({ tid, name: 'node', ns });
-  const before = reading({ server: [thread(10, 1e9), thread(11, 5e9)] });
+  const thread = (tid: number, us: number) => ({ tid, name: 'node', us });
+  const before = reading({ server: [thread(10, 1e6), thread(11, 5e6)] });
   const after = reading({
-    ...{ atMs: 2_000, server: [thread(10, 1.5e9), thread(11, 7e9), thread(12, 0.2e9)], generatorNs: [1e9] },
+    ...{ atMs: 2_000, server: [thread(10, 1.5e6), thread(11, 7e6), thread(12, 0.2e6)], generatorUs: [1e6] },
     machine: { busyTicks: 300, cores: 2, diskWaitUs: 400_000 },
   });
   const { mainThread, sessionThread, server, generators, machine, diskWait } = usageBetween(before, after);

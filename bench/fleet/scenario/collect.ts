@@ -1,9 +1,10 @@
 // Puts together what generators counted and what the operating system's books say, by phase and second. Pure: it is handed numbers.
 
+import type { MemoryUsage, ThreadCpu } from '../../inform/cpu.ts';
 import { Histogram } from './histogram.ts';
-import type { MachineUsage, MemoryUsage, ThreadUsage } from './process-usage.ts';
+import type { MachineUsage } from './machine-usage.ts';
 import type { ClassName } from './scenarios.ts';
-import { type ClassCounts, type GeneratorSecond, noCounts } from './tally.ts';
+import { type ClassCounts, type GeneratorSecond, type Levels, noCounts } from './tally.ts';
 
 /** Counts of a class, or of all, over some time. */
 export interface Counted extends ClassCounts {
@@ -28,26 +29,19 @@ export interface Usage {
 }
 
 /** One second, or the part of it that lies in one phase. */
-export interface Second {
+export interface Second extends Levels {
   phase: number;
   second: number;
   classes: Map<ClassName, Counted>;
-  failures: Record<string, number>;
-  open: number;
-  wanting: number;
-  backlog: number;
-  starved: number;
-  full: number;
-  lateMs: number;
 }
 
 /** What was read at one moment. */
 export interface Reading {
   atMs: number;
   serverPid: number;
-  server: ThreadUsage[];
+  server: ThreadCpu[];
   memory: MemoryUsage;
-  generatorNs: number[];
+  generatorUs: number[];
   machine: MachineUsage;
 }
 
@@ -96,13 +90,13 @@ export class Collector {
 
 /** What was used per second between two readings. */
 export function usageBetween(before: Reading, after: Reading): Usage {
-  const ns = (after.atMs - before.atMs) * 1e6;
-  const known = new Map(before.server.map((thread) => [thread.tid, thread.ns]));
+  const us = (after.atMs - before.atMs) * 1e3;
+  const known = new Map(before.server.map((thread) => [thread.tid, thread.us]));
   let mainThread = 0;
   let sessionThread = 0;
   let server = 0;
   for (const thread of after.server) {
-    const share = (thread.ns - (known.get(thread.tid) ?? 0)) / ns;
+    const share = (thread.us - (known.get(thread.tid) ?? 0)) / us;
     server += share;
     if (thread.tid === after.serverPid) mainThread = share;
     else sessionThread = Math.max(sessionThread, share);
@@ -110,8 +104,8 @@ export function usageBetween(before: Reading, after: Reading): Usage {
   const { busyTicks, cores, diskWaitUs } = after.machine;
   const waited =
     diskWaitUs === null || before.machine.diskWaitUs === null ? null : diskWaitUs - before.machine.diskWaitUs;
-  const generators = after.generatorNs.map((value, i) => (value - (before.generatorNs[i] ?? 0)) / ns);
-  const busy = ((busyTicks - before.machine.busyTicks) * 1e7) / ns;
+  const generators = after.generatorUs.map((value, i) => (value - (before.generatorUs[i] ?? 0)) / us);
+  const busy = ((busyTicks - before.machine.busyTicks) * 1e4) / us;
   return {
     ...{ mainThread, sessionThread, server, generators },
     machine: busy / cores,
@@ -119,7 +113,7 @@ export function usageBetween(before: Reading, after: Reading): Usage {
       0,
       generators.reduce((left, share) => left - share, busy - server),
     ),
-    diskWait: waited === null ? null : (waited * 1_000) / ns,
+    diskWait: waited === null ? null : waited / us,
     ...after.memory,
   };
 }

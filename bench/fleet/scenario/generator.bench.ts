@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { size } from '../../harness.ts';
-import { cpuNsOf } from './process-usage.ts';
+import { cpuUs } from '../../inform/cpu.ts';
 import { Forked } from './processes.ts';
 import type { FromGenerator, FromServer, Plan, ToGenerator, ToServer } from './protocol.ts';
 import { TR069_RETRY } from './retry-policy.ts';
@@ -75,10 +75,10 @@ async function row(
     ]);
   };
   await play(0, seconds / 3);
-  const before = { generator: cpuNsOf(generator.pid), server: cpuNsOf(server.pid), at: performance.now() };
+  const before = { generator: cpuUs([generator.pid]), server: cpuUs([server.pid]), at: performance.now() };
   isCounting = true;
   await play(1, seconds);
-  const [spent, served_] = [cpuNsOf(generator.pid) - before.generator, cpuNsOf(server.pid) - before.server];
+  const [spent, served_] = [cpuUs([generator.pid]) - before.generator, cpuUs([server.pid]) - before.server];
   const took = (performance.now() - before.at) / 1_000;
   await generator.close({ type: 'close' });
   await server.close({ type: 'close' });
@@ -86,8 +86,8 @@ async function row(
   return {
     row: name,
     'attempts/s': Math.round(over / took),
-    'generator µs/attempt': Number((spent / 1_000 / over).toFixed(1)),
-    'server µs/attempt': Number((served_ / 1_000 / over).toFixed(1)),
+    'generator µs/attempt': Number((spent / over).toFixed(1)),
+    'server µs/attempt': Number((served_ / over).toFixed(1)),
     ...{ served: counts.served, shed: counts.shed, failed: counts.failed },
   };
 }

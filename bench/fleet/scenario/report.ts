@@ -4,6 +4,7 @@
 import { type Counted, type Second, sum, type Usage } from './collect.ts';
 import type { Histogram } from './histogram.ts';
 import { CLASS_NAMES, type ClassName, type Contract } from './scenarios.ts';
+import type { Attempts } from './tally.ts';
 
 /** One phase as it was played. */
 export interface PlayedPhase {
@@ -36,15 +37,9 @@ export interface Percentiles {
   p99Ms: number | null;
 }
 
-export interface Counts {
+export interface Counts extends Attempts {
   /** First attempts and retries; each is served, shed, failed or cut (the run was over), or `lost` to our own counting, which is 0. */
   offered: number;
-  first: number;
-  retries: number;
-  served: number;
-  shed: number;
-  failed: number;
-  cut: number;
 }
 
 export interface PhaseReport extends Counts {

@@ -3,10 +3,11 @@
 
 import { lookup } from 'node:dns/promises';
 import { ConfigError } from '../../../base/errors.ts';
+import { cpuUs, memoryOf, threadsOf } from '../../inform/cpu.ts';
 import { ratePerSecond } from './arrivals.ts';
 import { Collector, type Reading, sum } from './collect.ts';
 import type { Patience } from './light-cpe.ts';
-import { cpuNsOf, machineUsage, memoryOf, threadsOf } from './process-usage.ts';
+import { machineUsage } from './machine-usage.ts';
 import { Forked } from './processes.ts';
 import type { FromGenerator, FromServer, Plan, ToGenerator, ToServer } from './protocol.ts';
 import { goodputPeak, type PlayedPhase, type Samples } from './report.ts';
@@ -244,7 +245,7 @@ class Run {
         serverPid: pid ?? 0,
         server: pid === null ? [] : threadsOf(pid),
         memory: pid === null ? { rssBytes: 0, anonymousBytes: 0 } : memoryOf(pid),
-        generatorNs: this.#generators.map((generator) => cpuNsOf(generator.pid)),
+        generatorUs: this.#generators.map((generator) => cpuUs([generator.pid])),
         machine: machineUsage(),
       };
       const second = Math.round((Date.now() - this.#startedAt) / 1_000) - 1;

@@ -5,8 +5,8 @@ import { Histogram, type Sparse } from './histogram.ts';
 import type { LightSession } from './light-cpe.ts';
 import { CLASS_NAMES, type ClassName } from './scenarios.ts';
 
-/** Counts of one class within a second. */
-export interface ClassCounts {
+/** What became of attempts. */
+export interface Attempts {
   /** Attempts begun: the first ones, and those after a failure. */
   first: number;
   retries: number;
@@ -15,6 +15,10 @@ export interface ClassCounts {
   shed: number;
   failed: number;
   cut: number;
+}
+
+/** Counts of one class within a second. */
+export interface ClassCounts extends Attempts {
   /** What CPEs wanted and got; of the operator's class only with the work done. */
   done: number;
 }
@@ -25,14 +29,8 @@ export interface ClassSecond extends ClassCounts {
   wholeMs: Sparse;
 }
 
-/** One second of one generator, or the part of it that lies in one phase. */
-export interface GeneratorSecond {
-  /** Index of the phase; −1 before the first. */
-  phase: number;
-  /** Whole seconds since the run began. */
-  second: number;
-  generator: number;
-  classes: Partial<Record<ClassName, ClassSecond>>;
+/** How a generator, or all of them, fared within a second. */
+export interface Levels {
   failures: Record<string, number>;
   /** At the end of the second: connections open, CPEs that want a session and have not got it, and those among them from before a drain. */
   open: number;
@@ -43,6 +41,16 @@ export interface GeneratorSecond {
   /** Connections put off because as many as may be were open. */
   full: number;
   lateMs: number;
+}
+
+/** One second of one generator, or the part of it that lies in one phase. */
+export interface GeneratorSecond extends Levels {
+  /** Index of the phase; −1 before the first. */
+  phase: number;
+  /** Whole seconds since the run began. */
+  second: number;
+  generator: number;
+  classes: Partial<Record<ClassName, ClassSecond>>;
 }
 
 class ClassTally {
