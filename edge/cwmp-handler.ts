@@ -158,18 +158,14 @@ export class CwmpHandler {
 
   /** A big document: the thread's other CPEs would wait while it is read, planned with and stored. */
   #elsewhere(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
-    const { metrics, big, sessions } = this.#o;
+    const { metrics, big } = this.#o;
     const posted = big?.post(exchange, identity, body) ?? null;
     if (posted === null) {
       metrics.refused.inc('pool-full');
       return COME_AGAIN;
     }
     metrics.parsePath.inc('pool');
-    return posted.then((reply) => {
-      // Its session ended there, and counts as open here.
-      if (reply.status !== '200 OK') sessions.endedElsewhere(exchange);
-      return reply;
-    });
+    return posted;
   }
 
   #take(
@@ -314,13 +310,14 @@ export class CwmpHandler {
       rpcs: record.rpcs + (sent ? 1 : 0),
       holdUntilSequence: message.type === 'empty' ? 0 : record.holdUntilSequence,
     });
-    this.#o.sessions.touch(sessionId, nowMs);
+    this.#o.sessions.touch(found.claims, nowMs);
+    if (found.record === undefined) this.#o.sessions.noLongerQuiet(found.claims);
     // A request that must not be sent twice is marked on the disk before it leaves (DESIGN §4); the session is readable for any thread.
     await Promise.all([written, sent && !reply.request.repeatable ? store.flushed() : null]);
     if (effects.facts.length > 0) this.#o.nudge();
     if (sent && !(await stillWanted)) {
       // Cancelled or replaced while we planned it: it must not be sent, and what came instead gets the next session.
-      return this.#end(found, exchange, identity, record, 'work-withdrawn', NO_CONTENT);
+      return this.#end({ ...found, record }, exchange, identity, record, 'work-withdrawn', NO_CONTENT);
     }
     if (sent) metrics.rpcs.inc(reply.request.method);
     return this.#render(reply, effects);

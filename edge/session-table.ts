@@ -1,4 +1,4 @@
-// What session threads share in memory about sessions: a generation per slot of CPEs, the sessions lately begun per source address, and the
+// What session threads share in memory about sessions: a generation per slot of CPEs, the sessions lately begun per source address, how many are quiet, and the
 // CPEs somebody waits for. All lie in one SharedArrayBuffer, so that a session may go on on any thread without a message between them.
 //
 // Generations: slot = hash(cpeId). An Inform raises the slot's number and puts it into the cookie; the end of the session raises it again.
@@ -9,9 +9,12 @@
 // does not tell the remote port, so "the same TCP connection" cannot be asked. A session whose CPE was seen to return its cookie is
 // forgotten here; between two that are left under one key nobody guesses.
 //
+// Quiet sessions: how many are open (quiet-count.ts).
+//
 // Expected CPEs: slot = hash(cpeId), the second until which somebody waits. Two CPEs in one slot are both let in first; no harm in that.
 
 import type { CpeId } from '../base/ids.ts';
+import { QUIET_COUNT_BYTES, QuietCount } from './quiet-count.ts';
 
 const SLOTS = 1 << 20;
 const ADDRESS_SLOTS = 1 << 14;
@@ -25,7 +28,8 @@ const EXPECTED_SLOTS = 1 << 16;
 
 const GENERATIONS_BYTES = SLOTS * 4;
 const EXPECTED_AT = GENERATIONS_BYTES + ADDRESS_SLOTS * ADDRESS_BYTES;
-const TOTAL_BYTES = EXPECTED_AT + EXPECTED_SLOTS * 4;
+const QUIET_AT = EXPECTED_AT + EXPECTED_SLOTS * 4;
+const TOTAL_BYTES = QUIET_AT + QUIET_COUNT_BYTES;
 
 /** Made once by the main thread of the edge and handed to every session thread. */
 export function createSessionMemory(): SharedArrayBuffer {
@@ -50,12 +54,14 @@ export class SessionTable {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #expected: Uint32Array;
+  readonly quiet: QuietCount;
 
   constructor(memory: SharedArrayBuffer) {
     this.#generations = new Int32Array(memory, 0, SLOTS);
     this.#words = new Int32Array(memory, GENERATIONS_BYTES, (EXPECTED_AT - GENERATIONS_BYTES) / 4);
     this.#bytes = new Uint8Array(memory, GENERATIONS_BYTES);
     this.#expected = new Uint32Array(memory, EXPECTED_AT, EXPECTED_SLOTS);
+    this.quiet = new QuietCount(new Int32Array(memory, QUIET_AT, QUIET_COUNT_BYTES / 4));
   }
 
   /** Begins a session: every earlier one of this CPE is void from now on. Returns the generation for its cookie. */

@@ -46,7 +46,8 @@ let beingAnswered = 0;
 
 const metrics: SessionMetrics = new SessionMetrics({
   openConnections: () => openConnections,
-  openSessions: () => sessions.openSessions(),
+  // Quiet ones are counted for all threads at once, so one of them tells it.
+  openSessions: () => sessions.openSessions() + (data.lane === 1 ? sessions.openQuietSessions() : 0),
   bodiesHeldBytes: () => server?.bodiesHeldBytes() ?? 0,
   bars: () => admission.bars,
   waits: () => lastWaits,
@@ -286,10 +287,11 @@ async function drain(ms: number): Promise<void> {
   server?.stopListening();
   const until = Date.now() + ms;
   // A POST that is being answered may be of a session another thread counts as its own; its answer must not lose its socket and its store.
-  const isBusy = (): boolean => sessions.openSessions() + beingAnswered + files.transfers > 0;
+  const isBusy = (): boolean =>
+    sessions.openSessions() + sessions.openQuietSessions() + beingAnswered + files.transfers > 0;
   while (isBusy() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
   lastContacts.flush();
-  const left = sessions.openSessions();
+  const left = sessions.openSessions() + (data.lane === 1 ? sessions.openQuietSessions() : 0);
   // A worker that ends while its App still listens takes the process with it: the App is closed first (ECOSYSTEM).
   server?.close();
   await big.close();

@@ -15,16 +15,19 @@ function bench() {
   const clock = new ManualClock();
   const { store } = openStore();
   const table = new SessionTable(createSessionMemory());
-  const sessions = new Sessions({
-    store,
-    table,
-    cookies: new SessionCookies(Buffer.alloc(32, 7)),
-    metrics: new SessionMetrics(NOTHING_TO_READ),
-    clock,
-    log: silentLog,
-    incarnation: 1,
-    lane: 1,
-  });
+  const ofLane = (lane: number): Sessions =>
+    new Sessions({
+      store,
+      table,
+      cookies: new SessionCookies(Buffer.alloc(32, 7)),
+      metrics: new SessionMetrics(NOTHING_TO_READ),
+      clock,
+      log: silentLog,
+      incarnation: 1,
+      lane,
+    });
+  const sessions = ofLane(1);
+  const another = (): Sessions => ofLane(2);
   const begun = (serial: string) => ({
     cpeId: `00D09E-Box-${serial}`,
     namespace: 'urn:dslforum-org:cwmp-1-0',
@@ -38,7 +41,7 @@ function bench() {
     store.putQuietMark(`00D09E-Box-${serial}`, Buffer.from('a mark'));
     await store.flushed();
   };
-  return { clock, sessions, table, begin, beginQuiet, marked };
+  return { clock, sessions, another, table, begin, beginQuiet, marked };
 }
 
 test('a session counts as open until its timeout after its last POST, in whatever order sessions began', () => {
@@ -46,7 +49,7 @@ test('a session counts as open until its timeout after its last POST, in whateve
   const first = begin('1');
   begin('2');
   clock.advance(LIMITS.sessionTimeoutMs / 2);
-  sessions.touch(first.sessionId, clock.now());
+  sessions.touch(sessions.find(from(`${COOKIE_NAME}=${first.cookie}`), null)!.claims, clock.now());
   begin('3');
   clock.advance(LIMITS.sessionTimeoutMs / 2);
   expect(sessions.openSessions()).toBe(3);
@@ -69,8 +72,8 @@ test('a session that began at a glance ends at a look, once', async () => {
   const { sessions, beginQuiet, marked } = bench();
   await marked('1');
   const exchange = from(`${COOKIE_NAME}=${beginQuiet('1')}`);
-  expect(sessions.openSessions()).toBe(1);
-  expect([sessions.endQuiet(exchange, null), sessions.openSessions()]).toEqual([true, 0]);
+  expect(sessions.openQuietSessions()).toBe(1);
+  expect([sessions.endQuiet(exchange, null), sessions.openQuietSessions()]).toEqual([true, 0]);
   expect([sessions.endQuiet(exchange, null), sessions.find(exchange, null)]).toEqual([false, null]);
 });
 
@@ -90,9 +93,43 @@ test('a session that began at a glance and found work counts as open until it is
   // No mark: it went with the work that came.
   expect(sessions.endQuiet(exchange, null)).toBe(false);
   const found = sessions.find(exchange, null);
-  expect([found?.session.phase, sessions.openSessions()]).toEqual(['cpe-turn', 1]);
+  expect([found?.session.phase, sessions.openQuietSessions()]).toEqual(['cpe-turn', 1]);
   sessions.close(found!, exchange, null, 'done');
-  expect([sessions.openSessions(), sessions.find(exchange, null)]).toEqual([0, null]);
+  expect([sessions.openQuietSessions(), sessions.find(exchange, null)]).toEqual([0, null]);
+});
+
+test('a session that began on one thread and ended on another is open on neither', async () => {
+  const one = bench();
+  const other = one.another();
+  const exchange = from(`${COOKIE_NAME}=${one.begin('1').cookie}`);
+  const found = other.find(exchange, null)!;
+  other.touch(found.claims, one.clock.now());
+  expect([one.sessions.openSessions(), other.openSessions()]).toEqual([1, 1]);
+  other.close(found, exchange, null, 'done');
+  expect([one.sessions.openSessions(), other.openSessions()]).toEqual([0, 0]);
+
+  await one.marked('2');
+  const quiet = from(`${COOKIE_NAME}=${one.beginQuiet('2')}`);
+  expect(other.openQuietSessions()).toBe(1);
+  expect([other.endQuiet(quiet, null), one.sessions.openQuietSessions()]).toEqual([true, 0]);
+});
+
+test('a session that was taken over is not open', () => {
+  const { sessions, begin } = bench();
+  begin('1');
+  begin('1');
+  expect(sessions.openSessions()).toBe(1);
+});
+
+test('a quiet session that never ends counts as open until its time is over', () => {
+  const { clock, sessions, beginQuiet } = bench();
+  beginQuiet('1');
+  clock.advance(LIMITS.sessionTimeoutMs);
+  expect(sessions.openQuietSessions()).toBe(1);
+  clock.advance(1_000);
+  expect(sessions.openQuietSessions()).toBe(0);
+  beginQuiet('1');
+  expect(sessions.openQuietSessions()).toBe(1);
 });
 
 test('a session that began at a glance is not ended after its time, nor by another user', async () => {

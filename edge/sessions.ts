@@ -46,6 +46,15 @@ export interface Begun {
   quiet?: string;
 }
 
+type Touchable = Pick<SessionClaims, 'sessionId' | 'cpeId' | 'generation'>;
+
+/** The last POST of a session. */
+interface Touched {
+  atMs: number;
+  cpeId: CpeId;
+  generation: number;
+}
+
 /** Well below the shortest session timeout, and few writes for a body of minutes. */
 const KEEP_OPEN_MS = 15_000;
 /** Each look walks over what was deleted since the last one, so not at every POST. */
@@ -56,21 +65,26 @@ export class Sessions {
   #count = 0;
   /** The cookie opened last: a POST is asked about several times. */
   #opened: { cookie: string; claims: SessionClaims } | null = null;
-  /** Sessions POSTed to on this thread: id → last POST, the oldest first. For the gauge and for draining. */
-  readonly #open = new Map<string, number>();
-  /** The same of quiet sessions, which are too many for a map: only how many there are. */
-  readonly #quiet = new QuietOnes();
+  /** Sessions POSTed to on this thread, by id, the one silent for the longest first. For the gauge and for draining. */
+  readonly #open = new Map<string, Touched>();
   #forgotAt = 0;
 
   constructor(options: SessionsOptions) {
     this.#o = options;
   }
 
-  /** Sessions POSTed to here that neither ended here nor are silent for longer than the session timeout. */
+  /** Sessions POSTed to here that neither ended, on whatever thread, nor are silent for longer than the session timeout. */
   openSessions(): number {
-    const nowMs = this.#o.clock.now();
-    this.#forgetSilent(nowMs);
-    return this.#open.size + this.#quiet.open(Math.floor(nowMs / 1000));
+    this.#forgetSilent(this.#o.clock.now());
+    for (const [id, { cpeId, generation }] of this.#open) {
+      if (!this.#o.table.isLive(cpeId, generation)) this.#open.delete(id);
+    }
+    return this.#open.size;
+  }
+
+  /** The same of quiet sessions, on all threads together. */
+  openQuietSessions(): number {
+    return this.#o.table.quiet.open(Math.floor(this.#o.clock.now() / 1000));
   }
 
   /** True when the exchange belongs to a session that is still open: such a POST is let in without new authentication. */
@@ -81,11 +95,17 @@ export class Sessions {
 
   /** A CPE whose body takes longer than the session timeout is not silent: 3 MB over a slow uplink are twelve minutes (CWMP S9). */
   keepOpen(exchange: CwmpExchange, identity: Identity | null): void {
-    const record = this.find(exchange, identity)?.record;
+    const found = this.find(exchange, identity);
+    const record = found?.record;
     const nowMs = this.#o.clock.now();
-    if (record === undefined || record.session.phase === 'awaiting-inform' || nowMs - record.lastAt < KEEP_OPEN_MS)
+    if (
+      found === null ||
+      record === undefined ||
+      record.session.phase === 'awaiting-inform' ||
+      nowMs - record.lastAt < KEEP_OPEN_MS
+    )
       return;
-    this.touch(record.sessionId, nowMs);
+    this.touch(found.claims, nowMs);
     const { cpeId } = record.session;
     const touched = this.#o.store.touchSession(cpeId, record.sessionId, nowMs);
     touched.catch((error: unknown) => this.#o.log.error({ err: error, cpeId }, 'a session could not be kept open'));
@@ -96,19 +116,19 @@ export class Sessions {
    * @returns its id and the value of its cookie.
    */
   begin(exchange: CwmpExchange, identity: Identity | null, what: Begun): { sessionId: string; cookie: string } {
-    const { sessionId, cookie } = this.#seal(identity, what, what.quiet ?? '');
-    const { nowMs, timeoutMs } = what;
+    const { sessionId, generation, cookie } = this.#seal(identity, what, what.quiet ?? '');
+    const { cpeId, nowMs, timeoutMs } = what;
     const startedAtSeconds = Math.floor(nowMs / 1000);
     const until = startedAtSeconds + Math.ceil(timeoutMs / 1000);
     this.#o.table.rememberAddress(addressKey(exchange, identity), cookie, startedAtSeconds, until);
-    this.touch(sessionId, nowMs);
+    this.touch({ sessionId, cpeId, generation }, nowMs);
     this.#o.metrics.sessionsStarted.inc();
     return { sessionId, cookie };
   }
 
   /** Begins a session of a CPE that is known to return cookies, of which nothing is expected but its end: no look-up is prepared. */
   beginQuiet(identity: Identity | null, what: Begun): string {
-    this.#quiet.begun(Math.floor(what.nowMs / 1000));
+    this.#o.table.quiet.begun(Math.floor(what.nowMs / 1000));
     return this.#seal(identity, what, GLANCED).cookie;
   }
 
@@ -126,7 +146,7 @@ export class Sessions {
     if ((startedAtSeconds + timeoutSeconds) * 1000 < clock.now() || !table.isLive(cpeId, generation)) return false;
     if (store.quietMark(cpeId) === undefined) return false;
     table.end(cpeId, generation);
-    this.#quiet.ended(startedAtSeconds);
+    table.quiet.ended(startedAtSeconds);
     return true;
   }
 
@@ -134,13 +154,14 @@ export class Sessions {
     identity: Identity | null,
     { cpeId, namespace, version, timeoutMs, nowMs }: Begun,
     quiet: string,
-  ): { sessionId: string; cookie: string } {
+  ): { sessionId: string; generation: number; cookie: string } {
     const { table, cookies, incarnation, lane } = this.#o;
+    const generation = table.begin(cpeId);
     const sessionId = `${incarnation.toString(36)}-${lane}-${(++this.#count).toString(36)}`;
     const cookie = cookies.seal({
       sessionId,
       incarnation,
-      generation: table.begin(cpeId),
+      generation,
       startedAtSeconds: Math.floor(nowMs / 1000),
       timeoutSeconds: Math.ceil(timeoutMs / 1000),
       namespaceDigit: namespace.at(-1) ?? '0',
@@ -149,14 +170,14 @@ export class Sessions {
       authTag: cookies.authTag(identity?.username ?? null),
       quiet,
     });
-    return { sessionId, cookie };
+    return { sessionId, generation, cookie };
   }
 
   /** Its CPE POSTed again. */
-  touch(sessionId: string, nowMs: number): void {
+  touch({ sessionId, cpeId, generation }: Touchable, nowMs: number): void {
     // To the end of the map, which so stays in the order of the last POST.
     this.#open.delete(sessionId);
-    this.#open.set(sessionId, nowMs);
+    this.#open.set(sessionId, { atMs: nowMs, cpeId, generation });
     // Sessions that end on another thread, or never, are forgotten also where nobody scrapes.
     if (nowMs - this.#forgotAt >= FORGET_EVERY_MS) this.#forgetSilent(nowMs);
   }
@@ -199,20 +220,18 @@ export class Sessions {
     return incarnation === this.#o.incarnation;
   }
 
-  /** A session that was begun here has ended on another thread. */
-  endedElsewhere({ cookie }: CwmpExchange): void {
-    const value = findCookie(cookie);
-    const claims = value === null ? null : this.#claimsOf(value);
-    if (claims !== null) this.#open.delete(claims.sessionId);
+  /** A quiet session gets a record, for it goes on: it is not among the quiet ones any more. */
+  noLongerQuiet({ quiet, startedAtSeconds }: SessionClaims): void {
+    if (quiet === GLANCED) this.#o.table.quiet.ended(startedAtSeconds);
   }
 
   /** The session is over: its cookie is worth nothing from now on. */
-  close(found: Found, exchange: CwmpExchange, identity: Identity | null, why: string): void {
+  close({ claims, cookie, record }: Found, exchange: CwmpExchange, identity: Identity | null, why: string): void {
     const { table, metrics } = this.#o;
-    table.end(found.claims.cpeId, found.claims.generation);
-    table.forgetAddress(addressKey(exchange, identity), found.cookie);
-    this.#open.delete(found.claims.sessionId);
-    if (found.claims.quiet === GLANCED) this.#quiet.ended(found.claims.startedAtSeconds);
+    table.end(claims.cpeId, claims.generation);
+    table.forgetAddress(addressKey(exchange, identity), cookie);
+    this.#open.delete(claims.sessionId);
+    if (record === undefined) this.noLongerQuiet(claims);
     metrics.sessionsEnded.inc(why);
   }
 
@@ -235,40 +254,10 @@ export class Sessions {
 
   #forgetSilent(nowMs: number): void {
     this.#forgotAt = nowMs;
-    for (const [id, at] of this.#open) {
-      if (at >= nowMs - LIMITS.sessionTimeoutMs) return;
+    for (const [id, { atMs }] of this.#open) {
+      if (atMs >= nowMs - LIMITS.sessionTimeoutMs) return;
       this.#open.delete(id);
     }
-  }
-}
-
-/** Quiet sessions counted by the second they began in, for as long as a silent one counts as open. */
-class QuietOnes {
-  readonly #seconds = new Int32Array(LIMITS.sessionTimeoutMs / 1_000 + 1);
-  #last = 0;
-
-  begun(second: number): void {
-    this.#advance(second);
-    this.#seconds[second % this.#seconds.length]!++;
-  }
-
-  /** A session that began on this thread or another one; those are not counted here, and none twice. */
-  ended(second: number): void {
-    const place = second % this.#seconds.length;
-    if (second > this.#last - this.#seconds.length && this.#seconds[place]! > 0) this.#seconds[place]!--;
-  }
-
-  open(second: number): number {
-    this.#advance(second);
-    return this.#seconds.reduce((sum, count) => sum + count, 0);
-  }
-
-  #advance(second: number): void {
-    if (second === this.#last) return;
-    for (let s = Math.max(this.#last + 1, second - this.#seconds.length + 1); s <= second; s++) {
-      this.#seconds[s % this.#seconds.length] = 0;
-    }
-    this.#last = Math.max(this.#last, second);
   }
 }
 
