@@ -21,8 +21,9 @@ import { writeCpeResponse, writeInformResponse, writeRequest } from '../cwmp/soa
 import { ToleranceSet } from '../cwmp/tolerances.ts';
 import { negotiate } from '../cwmp/versions.ts';
 import { type AuthPolicy, authenticate, DEFAULT_AUTH } from '../edge/auth.ts';
+import { readCredentials } from '../edge/credentials.ts';
 import { digestResponse } from '../edge/digest.ts';
-import { encodeBasic, parseAuthHeader } from '../edge/http-auth-header.ts';
+import { encodeBasic } from '../edge/http-auth-header.ts';
 import { newNonce } from '../edge/nonce.ts';
 import { applyAnswer, newWorkRecord, planNext } from '../edge/planner.ts';
 import { type SessionClaims, SessionCookies } from '../edge/session-cookie.ts';
@@ -299,7 +300,7 @@ function authRows(): Row[] {
   const row = (name: string, mode: AuthPolicy['mode'], header: string): Row => {
     const policy: AuthPolicy = { ...DEFAULT_AUTH, mode, nonceKey };
     return checked(name, () => {
-      const authorization = parseAuthHeader(header)[0] ?? null;
+      const authorization = readCredentials(header);
       const request = { method: 'POST', uri: '/', authorization, isGiven: true, tlsHeader: null, nowMs: NOW_MS };
       return authenticate(policy, request, lookUp).type === 'ok';
     });

@@ -3,6 +3,7 @@ import { ManualClock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import { type AuthPolicy, type AuthResult, DEFAULT_AUTH } from './auth.ts';
 import { AuthThrottle, authenticateThrottled } from './auth-throttle.ts';
+import { readCredentials } from './credentials.ts';
 import { encodeBasic } from './http-auth-header.ts';
 
 const policy: AuthPolicy = { ...DEFAULT_AUTH, mode: 'basic', nonceKey: Buffer.alloc(32) };
@@ -10,9 +11,10 @@ const policy: AuthPolicy = { ...DEFAULT_AUTH, mode: 'basic', nonceKey: Buffer.al
 function trier(clock = new ManualClock()) {
   const throttle = new AuthThrottle(clock);
   const attempt = (address: string, username: string | null, password = 'right'): AuthResult => {
-    const authorization = username === null ? '' : `Basic ${encodeBasic(username, password)}`;
-    const request = { method: 'POST', uri: '/', authorization, tlsHeader: null, nowMs: clock.now() };
-    return authenticateThrottled(throttle, address, policy, request, () => ({ password: 'right', cpeId: null }));
+    const authorization = username === null ? null : readCredentials(`Basic ${encodeBasic(username, password)}`);
+    const isGiven = username !== null;
+    const request = { method: 'POST', uri: '/', authorization, isGiven, tlsHeader: null, nowMs: clock.now() };
+    return authenticateThrottled(throttle, { address }, policy, request, () => ({ password: 'right', cpeId: null }));
   };
   const fail = (times: number, address: string, username: string): void => {
     for (let i = 0; i < times; i++) attempt(address, username, 'wrong');

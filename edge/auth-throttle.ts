@@ -14,7 +14,6 @@ import {
   isFailedAttempt,
   type LookUp,
 } from './auth.ts';
-import { parseAuthHeader } from './http-auth-header.ts';
 
 interface Failures {
   count: number;
@@ -94,23 +93,22 @@ export class AuthThrottle {
  */
 export function authenticateThrottled(
   throttle: AuthThrottle,
-  address: string,
+  from: { readonly address: string },
   policy: AuthPolicy,
-  { authorization, ...rest }: Omit<AuthRequest, 'authorization' | 'isGiven'> & { authorization: string },
+  request: AuthRequest,
   lookUp: LookUp,
 ): AuthResult {
-  const part = authorization === '' ? null : (parseAuthHeader(authorization)[0] ?? null);
-  const request: AuthRequest = { ...rest, authorization: part, isGiven: authorization !== '' };
   if (!request.isGiven) return authenticate(policy, request, lookUp);
-  const username = claimedUsername(part);
-  const waitMs = policy.mode === 'none' ? 0 : throttle.waitMs(address, username);
+  // Nobody's address is asked for, a system call, while nobody has failed.
+  const username = throttle.size === 0 ? null : claimedUsername(request.authorization);
+  const waitMs = throttle.size === 0 || policy.mode === 'none' ? 0 : throttle.waitMs(from.address, username);
   if (waitMs > 0) {
     const text = 'Too many failed attempts. Check the user name and password of this CPE, then wait.';
     return { type: 'denied', status: 503, text, retryAfterSeconds: Math.ceil(waitMs / 1_000), reason: 'throttled' };
   }
   const result = authenticate(policy, request, lookUp);
-  if (isFailedAttempt(result)) throttle.failed(address, username);
-  else if (result.type === 'ok') throttle.succeeded(address, username);
+  if (isFailedAttempt(result)) throttle.failed(from.address, claimedUsername(request.authorization));
+  else if (result.type === 'ok' && throttle.size > 0) throttle.succeeded(from.address, username);
   return result;
 }
 

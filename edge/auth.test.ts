@@ -14,6 +14,7 @@ import {
   isFailedAttempt,
   mayInformAs,
 } from './auth.ts';
+import { readCredentials } from './credentials.ts';
 import { DIGEST_ALGORITHMS, type DigestAlgorithm, digestResponse } from './digest.ts';
 import { encodeBasic, param, parseAuthHeader } from './http-auth-header.ts';
 
@@ -28,7 +29,7 @@ const SECRETS: Record<string, { password: string; cpeId: string | null }> = {
 const lookUp = (username: string) => SECRETS[username] ?? null;
 
 function ask(policy: AuthPolicy, header: string | null, over: Partial<AuthRequest> = {}): AuthResult {
-  const authorization = parseAuthHeader(header ?? '')[0] ?? null;
+  const authorization = readCredentials(header ?? '');
   const isGiven = header !== null && header !== '';
   return authenticate(
     policy,
@@ -76,7 +77,7 @@ function answerTo(
 const first = ask(digest, null);
 
 test('none: everyone passes and nobody is anybody', () => {
-  expect(ask({ ...digest, mode: 'none' }, 'Digest nonsense')).toEqual({
+  expect(ask({ ...digest, mode: 'none' }, 'Digest nonsense')).toMatchObject({
     type: 'ok',
     scheme: 'none',
     username: null,
@@ -96,8 +97,8 @@ test('digest: the first request is challenged, MD5 first, one header per algorit
 
 test.each(DIGEST_ALGORITHMS)('digest: %s is taken, with and without qop (FIELD 53, RFC 2069)', (algorithm) => {
   const ok = { type: 'ok', scheme: 'digest', username: 'router 1', cpeId: '00D09E-Box-1' };
-  expect(ask(digest, answerTo(first, { algorithm }))).toEqual(ok);
-  expect(ask(digest, answerTo(first, { algorithm, qop: null }))).toEqual(ok);
+  expect(ask(digest, answerTo(first, { algorithm }))).toMatchObject(ok);
+  expect(ask(digest, answerTo(first, { algorithm, qop: null }))).toMatchObject(ok);
 });
 
 test('digest: another thread, a new connection and the same nc again all pass (FIELD 47)', () => {
@@ -231,7 +232,7 @@ test('digest: a malformed Authorization header is a failed attempt, never a thro
     fc.property(text, fc.constantFrom(digest, basic), (authorization, policy) => {
       const result = ask(policy, authorization);
       expect(result.type).toBe('challenge');
-      claimedUsername(parseAuthHeader(authorization)[0] ?? null);
+      claimedUsername(readCredentials(authorization));
     }),
   );
 });
@@ -247,7 +248,7 @@ test('digest: cutting a right answer anywhere never throws, and passes only when
 test('basic: sent unasked or after its challenge (A6, FIELD 48)', () => {
   expect(ask(basic, null)).toMatchObject({ type: 'challenge', headers: ['Basic realm="Starling"'] });
   const good = `Basic ${encodeBasic('router 1', 'pä:ss"word')}`;
-  expect(ask(basic, good)).toEqual({ type: 'ok', scheme: 'basic', username: 'router 1', cpeId: '00D09E-Box-1' });
+  expect(ask(basic, good)).toMatchObject({ type: 'ok', scheme: 'basic', username: 'router 1', cpeId: '00D09E-Box-1' });
   expect(ask(basic, `basic   ${encodeBasic('bootstrap', 'shared')}`)).toMatchObject({ type: 'ok', cpeId: null });
   expect(ask(basic, `Basic ${encodeBasic('router 1', 'x')}`)).toMatchObject({ reason: 'wrong-password' });
   expect(ask(basic, `Basic ${encodeBasic('nobody', '')}`)).toMatchObject({ reason: 'unknown-user' });
@@ -315,7 +316,7 @@ test.each([
   ['O=Vendor,CN = Class A', 'Class A', null],
 ])('certificate header %s names %s (A7)', (tlsHeader, username, cpeId) => {
   const policy: AuthPolicy = { ...digest, mode: 'certificate-header' };
-  expect(ask(policy, null, { tlsHeader })).toEqual({ type: 'ok', scheme: 'certificate', username, cpeId });
+  expect(ask(policy, null, { tlsHeader })).toMatchObject({ type: 'ok', scheme: 'certificate', username, cpeId });
 });
 
 test.each([null, '', '""', '-', ' '])('certificate header %o is denied', (tlsHeader) => {

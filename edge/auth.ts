@@ -4,8 +4,16 @@
 
 import { type CpeId, cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
-import { DIGEST_ALGORITHMS, type DigestAlgorithm, digestAlgorithm, digestResponse } from './digest.ts';
-import { type AuthPart, decodeBasic, param, quoted } from './http-auth-header.ts';
+import type { Credentials, DigestFields } from './credentials.ts';
+import {
+  DIGEST_ALGORITHMS,
+  type DigestAlgorithm,
+  type DigestInput,
+  digestAlgorithm,
+  digestAnswer,
+  digestSecret,
+} from './digest.ts';
+import { decodeBasic, quoted } from './http-auth-header.ts';
 import { judgeNonce, newNonce } from './nonce.ts';
 
 export interface AuthPolicy {
@@ -33,7 +41,7 @@ export interface AuthRequest {
   method: string;
   uri: string;
   /** null when absent, or nothing that can be read. */
-  authorization: AuthPart | null;
+  authorization: Credentials | null;
   /** True when there was a header, whatever it was. */
   isGiven: boolean;
   /** What the trusted TLS front says of the client certificate. The caller passes null unless the peer is such a front. */
@@ -51,6 +59,11 @@ export interface Identity {
   cpeId: CpeId | null;
 }
 
+export interface DigestProof {
+  algorithm: DigestAlgorithm;
+  ha1: string;
+}
+
 export type ChallengeReason =
   | 'absent' // No Authorization header: the normal first request.
   | 'malformed'
@@ -63,7 +76,11 @@ export type ChallengeReason =
   | 'wrong-password';
 
 export type AuthResult =
-  | ({ type: 'ok' } & Identity)
+  | ({
+      type: 'ok';
+      /** What the next answer of the same CPE to the same nonce can be checked with (digestAnswer); null where there is none. */
+      proof: DigestProof | null;
+    } & Identity)
   /** Answer 401 with one WWW-Authenticate header each, and keep the connection open (CWMP H11, A9). */
   | { type: 'challenge'; headers: string[]; stale: boolean; reason: ChallengeReason; username: string | null }
   /** Answer `status` with `text`; `retryAfterSeconds` null when trying again will not help. */
@@ -85,23 +102,22 @@ export function isFailedAttempt(result: AuthResult): boolean {
  * @returns a value in every case; never throws for what a CPE sent.
  */
 export function authenticate(policy: AuthPolicy, request: AuthRequest, lookUp: LookUp): AuthResult {
-  if (policy.mode === 'none') return { type: 'ok', scheme: 'none', username: null, cpeId: null };
+  if (policy.mode === 'none') return { type: 'ok', scheme: 'none', username: null, cpeId: null, proof: null };
   if (policy.mode === 'certificate-header') return byCertificate(request.tlsHeader);
   if (!request.isGiven) return challenge(policy, request, 'absent', null);
-  const part = request.authorization;
-  if (part?.scheme === 'basic' && (policy.mode === 'basic' || policy.basicInDigestMode !== 'refused')) {
-    return byBasic(policy, request, part, lookUp);
+  const given = request.authorization;
+  if (given?.scheme === 'basic' && (policy.mode === 'basic' || policy.basicInDigestMode !== 'refused')) {
+    return byBasic(policy, request, given, lookUp);
   }
-  if (part?.scheme === 'digest' && policy.mode === 'digest') return byDigest(policy, request, part, lookUp);
-  return challenge(policy, request, part === null ? 'malformed' : 'scheme', null);
+  if (given?.digest && policy.mode === 'digest') return byDigest(policy, request, given.digest, lookUp);
+  return challenge(policy, request, given === null ? 'malformed' : 'scheme', null);
 }
 
 /** The user name that credentials claim, not proved in any way; null when there is none. */
-export function claimedUsername(part: AuthPart | null): string | null {
-  if (part === null) return null;
-  return part.scheme === 'basic'
-    ? (decodeBasic(part.token ?? '')?.username ?? null)
-    : (digestUsernames(part)[0] ?? null);
+export function claimedUsername(given: Credentials | null): string | null {
+  if (given === null) return null;
+  if (given.scheme === 'basic') return decodeBasic(given.token ?? '')?.username ?? null;
+  return given.digest === null ? null : (digestUsernames(given.digest)[0] ?? null);
 }
 
 /**
@@ -131,21 +147,21 @@ export function cpeIdOfUsername(username: string): CpeId | null {
   return cpeIdOf({ Manufacturer: '', OUI: parts[0] ?? '', ProductClass, SerialNumber });
 }
 
-function byBasic(policy: AuthPolicy, request: AuthRequest, part: AuthPart, lookUp: LookUp): AuthResult {
-  const given = part.token === null ? null : decodeBasic(part.token);
+function byBasic(policy: AuthPolicy, request: AuthRequest, { token }: Credentials, lookUp: LookUp): AuthResult {
+  const given = token === null ? null : decodeBasic(token);
   if (given === null) return challenge(policy, request, 'malformed', null);
   const secret = lookUp(given.username);
   // An unknown name costs the same time as a wrong password.
   const right = sameText(given.password, secret?.password ?? '');
   if (secret === null) return challenge(policy, request, 'unknown-user', given.username);
   if (!right) return challenge(policy, request, 'wrong-password', given.username);
-  return { type: 'ok', scheme: 'basic', username: given.username, cpeId: secret.cpeId };
+  return { type: 'ok', scheme: 'basic', username: given.username, cpeId: secret.cpeId, proof: null };
 }
 
-function byDigest(policy: AuthPolicy, request: AuthRequest, part: AuthPart, lookUp: LookUp): AuthResult {
+function byDigest(policy: AuthPolicy, request: AuthRequest, part: DigestFields, lookUp: LookUp): AuthResult {
   const usernames = digestUsernames(part);
-  const response = (param(part, 'response') ?? '').toLowerCase();
-  const nonce = param(part, 'nonce');
+  const response = (part.response ?? '').toLowerCase();
+  const { nonce } = part;
   const first = usernames[0];
   if (first === undefined || nonce === null || !/^(?:[0-9a-f]{32}|[0-9a-f]{64})$/.test(response)) {
     return challenge(policy, request, 'malformed', first ?? null);
@@ -154,10 +170,10 @@ function byDigest(policy: AuthPolicy, request: AuthRequest, part: AuthPart, look
   const family = response.length === 32 ? 'MD5' : 'SHA-256';
   if (!policy.algorithms.some((offered) => offered.startsWith(family)))
     return challenge(policy, request, 'algorithm', first);
-  const qop = param(part, 'qop')?.toLowerCase() || null;
+  const qop = part.qop?.toLowerCase() || null;
   // auth-int would need the body, which is not read before authentication; it is never offered.
   if (qop !== null && qop !== 'auth') return challenge(policy, request, 'qop', first);
-  const sentUri = param(part, 'uri') ?? request.uri;
+  const sentUri = part.uri ?? request.uri;
   if (!sameTarget(sentUri, request.uri)) return challenge(policy, request, 'uri', first);
 
   let known: { username: string; password: string; cpeId: CpeId | null } | null = null;
@@ -168,50 +184,54 @@ function byDigest(policy: AuthPolicy, request: AuthRequest, part: AuthPart, look
       break;
     }
   }
-  let right = false;
+  // nc is never compared with what came before: CPEs exist that keep nc=00000001 for ever (FIELD 47).
+  const signed: DigestInput = {
+    algorithm,
+    username: first,
+    realm: part.realm ?? policy.realm,
+    password: known?.password ?? '',
+    method: request.method,
+    uri: sentUri,
+    nonce,
+    nc: part.nc ?? '',
+    cnonce: part.cnonce ?? '',
+    qop: qop === null ? null : part.qop,
+  };
+  let right: string | null = null;
   // Some stacks hash another form of the name or of the target than they send; all of them know the password.
   for (const username of usernames) {
+    signed.username = username;
+    const ha1 = digestSecret(signed);
     for (const uri of sentUri === request.uri ? [sentUri] : [sentUri, request.uri]) {
-      const expected = digestResponse({
-        algorithm,
-        username,
-        realm: param(part, 'realm') ?? policy.realm,
-        password: known?.password ?? '',
-        method: request.method,
-        uri,
-        nonce,
-        // Never compared with what came before: CPEs exist that keep nc=00000001 for ever (FIELD 47).
-        nc: param(part, 'nc') ?? '',
-        cnonce: param(part, 'cnonce') ?? '',
-        qop: qop === null ? null : (param(part, 'qop') ?? qop),
-      });
-      right = sameText(response, expected) || right;
+      signed.uri = uri;
+      if (sameText(response, digestAnswer(ha1, signed))) right = ha1;
     }
   }
   if (known === null) return challenge(policy, request, 'unknown-user', first);
-  if (!right) return challenge(policy, request, 'wrong-password', first);
+  if (right === null) return challenge(policy, request, 'wrong-password', first);
   // Judged last: stale=true invites the CPE to answer again at once, which only the holder of the secret should do (RFC 7616 §3.3).
   if (judgeNonce(policy.nonceKey, nonce, request.nowMs, LIMITS.authNonceMs) !== 'fresh') {
     return challenge(policy, request, 'stale', first);
   }
-  return { type: 'ok', scheme: 'digest', username: known.username, cpeId: known.cpeId };
+  // A session form's H(A1) is good for this one answer.
+  const proof = algorithm.endsWith('-sess') ? null : { algorithm, ha1: right };
+  return { type: 'ok', scheme: 'digest', username: known.username, cpeId: known.cpeId, proof };
 }
 
 /**
  * The length of the answer tells the hash, the name only whether it is a session form: CPEs that know MD5 alone and read the last of
  * several challenges repeat its `algorithm=SHA-256` beside an MD5 answer.
  */
-function algorithmOf(part: AuthPart, responseChars: number): DigestAlgorithm {
-  const named = param(part, 'algorithm')?.toLowerCase() ?? '';
+function algorithmOf(part: DigestFields, responseChars: number): DigestAlgorithm {
+  const named = part.algorithm?.toLowerCase() ?? '';
   const session = digestAlgorithm(named) !== null && named.endsWith('-sess');
   return DIGEST_ALGORITHMS[(responseChars === 32 ? 0 : 2) + (session ? 1 : 0)] ?? 'MD5';
 }
 
 /** As unescaped, and as written where that differs; `username*` (RFC 7616 §3.4.4) when there is no plain one. */
-function digestUsernames(part: AuthPart): string[] {
-  const plain = part.params.get('username');
-  if (plain !== undefined) return plain.raw === plain.value ? [plain.value] : [plain.value, plain.raw];
-  const extended = /^utf-8'[^']*'(.*)$/i.exec(param(part, 'username*') ?? '');
+function digestUsernames({ username, rawUsername, extendedUsername }: DigestFields): string[] {
+  if (username !== null) return rawUsername === username ? [username] : [username, rawUsername ?? username];
+  const extended = /^utf-8'[^']*'(.*)$/i.exec(extendedUsername ?? '');
   return extended === null ? [] : [percentDecoded(extended[1] ?? '')];
 }
 
@@ -224,7 +244,7 @@ function byCertificate(header: string | null): AuthResult {
     return { type: 'denied', status: 403, text: message, retryAfterSeconds: null, reason: 'certificate' };
   }
   // A name in another form is a certificate per class: it proves membership and binds to no device (CWMP A7).
-  return { type: 'ok', scheme: 'certificate', username: name, cpeId: cpeIdOfUsername(name) };
+  return { type: 'ok', scheme: 'certificate', username: name, cpeId: cpeIdOfUsername(name), proof: null };
 }
 
 function challenge(

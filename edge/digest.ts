@@ -1,7 +1,7 @@
 // The arithmetic of HTTP Digest (RFC 7616, RFC 2617, and RFC 2069 where there is no qop), for both directions: CPEs that come to us and
 // connection requests that we send. Strings in, hex out; it knows no header and no policy.
 
-import { hash as hashOf } from 'node:crypto';
+import { hash as hashText } from 'node:crypto';
 
 export const DIGEST_ALGORITHMS = ['MD5', 'MD5-sess', 'SHA-256', 'SHA-256-sess'] as const;
 export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number];
@@ -24,11 +24,23 @@ export interface DigestInput {
 
 /** The `response` parameter (RFC 7616 §3.4.1): 32 hex digits for the MD5 pair, 64 for the SHA-256 pair. */
 export function digestResponse(input: DigestInput): string {
-  const { algorithm, nonce, nc, cnonce, qop } = input;
-  const hash = algorithm.startsWith('MD5') ? md5 : sha256;
-  let ha1 = hash(`${input.username}:${input.realm}:${input.password}`);
-  if (algorithm.endsWith('-sess')) ha1 = hash(`${ha1}:${nonce}:${cnonce}`);
-  const ha2 = ha2Of(hash, `${input.method}:${input.uri}`);
+  return digestAnswer(digestSecret(input), input);
+}
+
+/** H(A1) (RFC 7616 §3.4.2): what is hashed of the password, and enough to check answers without it. */
+export function digestSecret({ algorithm, username, realm, password, nonce, cnonce }: DigestInput): string {
+  const hash = hashOf(algorithm);
+  const ha1 = hash(`${username}:${realm}:${password}`);
+  return algorithm.endsWith('-sess') ? hash(`${ha1}:${nonce}:${cnonce}`) : ha1;
+}
+
+/** The `response` parameter from H(A1). */
+export function digestAnswer(
+  ha1: string,
+  { algorithm, method, uri, nonce, nc, cnonce, qop }: Omit<DigestInput, 'username' | 'realm' | 'password'>,
+): string {
+  const hash = hashOf(algorithm);
+  const ha2 = ha2Of(hash, `${method}:${uri}`);
   return qop === null ? hash(`${ha1}:${nonce}:${ha2}`) : hash(`${ha1}:${nonce}:${nc}:${cnonce}:${qop}:${ha2}`);
 }
 
@@ -39,8 +51,12 @@ export function digestAlgorithm(name: string | null): DigestAlgorithm | null {
   return DIGEST_ALGORITHMS.find((algorithm) => algorithm.toLowerCase() === wanted) ?? null;
 }
 
-const md5 = (text: string): string => hashOf('md5', text);
-const sha256 = (text: string): string => hashOf('sha256', text);
+const md5 = (text: string): string => hashText('md5', text);
+const sha256 = (text: string): string => hashText('sha256', text);
+
+function hashOf(algorithm: DigestAlgorithm): (text: string) => string {
+  return algorithm.startsWith('MD5') ? md5 : sha256;
+}
 
 /** The request a CPE signs is nearly always the same, POST to the path of the ACS URL: the last one's hash is kept. */
 let lastRequest = { hash: md5, text: '', ha2: '' };

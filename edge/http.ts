@@ -18,7 +18,7 @@ import { addressText } from './address-text.ts';
 
 /** What is read of the requests to the CWMP port: each header costs what a look into the store costs, so the others are not read. */
 export interface HttpWants {
-  /** Authorization, path and query: nobody looks at them where CPEs need not prove who they are. */
+  /** Authorization, and the target that a Digest signs: nobody looks at them where CPEs need not prove who they are. */
   credentials: boolean;
   /** Lower-case name of the header that a trusted TLS front sets; '' for none. */
   frontHeader: string;
@@ -34,7 +34,7 @@ export interface HttpTls {
 export class HttpExchange {
   readonly res: HttpResponse;
   method = 'POST';
-  /** Path without the query, and the query without '?'. */
+  /** Path without the query, and the query without '?'; of a CWMP POST where the credentials speak of it. */
   path = '';
   query = '';
   cookie = '';
@@ -408,6 +408,8 @@ export function rearm(res: HttpResponse): void {
   res.resume();
 }
 
+const BASIC = /^basic /i;
+
 /** A CWMP POST: the few headers that count. */
 function readPost(res: HttpResponse, req: HttpRequest, { credentials, frontHeader }: HttpWants): HttpExchange {
   const exchange = new HttpExchange(res);
@@ -420,9 +422,13 @@ function readPost(res: HttpResponse, req: HttpRequest, { credentials, frontHeade
   }
   exchange.cookie = req.getHeader('cookie');
   if (credentials) {
-    exchange.path = req.getUrl();
-    exchange.query = req.getQuery() ?? '';
-    exchange.authorization = req.getHeader('authorization');
+    const given = req.getHeader('authorization');
+    exchange.authorization = given;
+    // What was asked for is signed in Digest.
+    if (given !== '' && !BASIC.test(given)) {
+      exchange.path = req.getUrl();
+      exchange.query = req.getQuery() ?? '';
+    }
   }
   if (frontHeader !== '') exchange.frontHeader = req.getHeader(frontHeader);
   return exchange;

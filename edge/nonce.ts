@@ -7,6 +7,8 @@
 import { hash, randomBytes } from 'node:crypto';
 
 const TIME_CHARS = 9;
+/** Where the random characters of a nonce begin. */
+export const NONCE_RANDOM_AT = TIME_CHARS;
 const RANDOM_CHARS = 11;
 const MAC_CHARS = 20;
 const HEAD_CHARS = TIME_CHARS + RANDOM_CHARS;
@@ -40,10 +42,19 @@ export function judgeNonce(
   for (let i = 0; i < MAC_CHARS; i++) differs |= nonce.charCodeAt(HEAD_CHARS + i) ^ expected.charCodeAt(i);
   if (differs !== 0) return 'foreign';
   // A time ahead of ours means that our clock was set back: the age is unknown, so the nonce is not trusted either.
-  const age = nowMs - Number.parseInt(nonce.slice(0, TIME_CHARS), 36);
+  const age = nowMs - nonceTime(nonce);
   return age >= -lifetimeMs && age <= lifetimeMs ? 'fresh' : 'expired';
 }
 
+/** When a nonce of ours was made, in milliseconds. */
+export function nonceTime(nonce: string): number {
+  return Number.parseInt(nonce.slice(0, TIME_CHARS), 36);
+}
+
+/** The key last used, as text: there is one per installation. */
+let lastKey: { key: Buffer; text: string } = { key: Buffer.alloc(0), text: '' };
+
 function mac(key: Buffer, head: string): string {
-  return hash('sha256', key.toString('latin1') + head, 'base64url').slice(0, MAC_CHARS);
+  if (lastKey.key !== key) lastKey = { key, text: key.toString('latin1') };
+  return hash('sha256', lastKey.text + head, 'base64url').slice(0, MAC_CHARS);
 }

@@ -9,6 +9,7 @@
 import { hash } from 'node:crypto';
 import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
+import { hashText } from './session-table.ts';
 
 export const COOKIE_NAME = 'sid';
 /** In the place of `quiet`: the session began at a glance, so its CPE has its mark, and nobody is to look for it by its address. */
@@ -90,10 +91,12 @@ export class SessionCookies {
     };
   }
 
-  /** Short tag of an authenticated user name, bound into the cookie: another user's credentials beside it are refused (C6). */
+  /**
+   * Short tag of an authenticated user name, bound into the cookie: another user's credentials beside it are refused (C6). Nobody chooses
+   * the name he is known by, so a hash that spreads will do; the seal is what cannot be forged.
+   */
   authTag(username: string | null): string {
-    if (username === null) return '';
-    return hash('sha256', `${this.#key}user\0${username}`, 'base64url').slice(0, 6);
+    return username === null ? '' : hashText(username).toString(36);
   }
 
   #sealOf(body: string): string {

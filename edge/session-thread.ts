@@ -12,6 +12,7 @@ import { type AuthPolicy, DEFAULT_AUTH, type Identity, type LookUp } from './aut
 import { AuthThrottle, authenticateThrottled } from './auth-throttle.ts';
 import { BigPosts } from './big-posts.ts';
 import { contentEncodingOf } from './content-encoding.ts';
+import { readCredentials } from './credentials.ts';
 import { SessionMetrics } from './edge-metrics.ts';
 import { FileServer } from './file-server.ts';
 import { openFileStore } from './files.ts';
@@ -28,7 +29,7 @@ import { shed } from './replies.ts';
 import { openSessionParts } from './session-parts.ts';
 import { SessionTable } from './session-table.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
-import { VerifiedBasic } from './verified-basic.ts';
+import { Verified } from './verified.ts';
 import { type Waits, WaitWatch } from './wait-watch.ts';
 
 const data = workerData as ThreadData;
@@ -101,7 +102,7 @@ const policy: AuthPolicy = {
   basicInDigestMode: config.cpeBasicInDigest,
 };
 const throttle = new AuthThrottle();
-const verified = new VerifiedBasic(() => stamps.settingsRevision());
+const verified = new Verified(() => stamps.settingsRevision());
 const fronts = new Networks(config.trustedFronts);
 const lookUp: LookUp = (username) => {
   const own = store.findByUsername(username);
@@ -223,23 +224,31 @@ class Unproven {
 
 /** Puts who the request comes from into `note`, or returns the answer to somebody who did not prove it. */
 function prove(exchange: HttpExchange): HttpReply | null {
-  const tlsHeader = exchange.frontHeader !== '' && fronts.has(exchange.address) ? exchange.frontHeader : null;
-  const remembered = verified.get(exchange.authorization);
-  if (remembered !== undefined) {
+  const { method, authorization } = exchange;
+  let who = verified.basic(authorization);
+  const given = who === undefined && authorization !== '' ? readCredentials(authorization) : null;
+  const uri = exchange.query === '' ? exchange.path : `${exchange.path}?${exchange.query}`;
+  const nowMs = systemClock.now();
+  if (given !== null && given.digest !== null) who = verified.digest(given.digest, method, uri, nowMs);
+  if (who !== undefined) {
     metrics.auth.inc('ok');
-    exchange.note = remembered;
+    exchange.note = who;
     return null;
   }
-  const uri = exchange.query === '' ? exchange.path : `${exchange.path}?${exchange.query}`;
-  const { method, authorization, address } = exchange;
-  const request = { method, uri, authorization, tlsHeader, nowMs: systemClock.now() };
-  const result = authenticateThrottled(throttle, address, policy, request, lookUp);
+  const tlsHeader = exchange.frontHeader !== '' && fronts.has(exchange.address) ? exchange.frontHeader : null;
+  const request = { method, uri, authorization: given, isGiven: authorization !== '', tlsHeader, nowMs };
+  const result = authenticateThrottled(throttle, exchange, policy, request, lookUp);
   switch (result.type) {
-    case 'ok':
+    case 'ok': {
       metrics.auth.inc('ok');
-      exchange.note = result satisfies Identity;
-      if (result.scheme === 'basic') verified.keep(authorization, result);
+      const { scheme, username, cpeId, proof } = result;
+      const identity: Identity = { scheme, username, cpeId };
+      exchange.note = identity;
+      if (scheme === 'basic') verified.keepBasic(authorization, identity);
+      else if (proof !== null && given !== null && given.digest !== null)
+        verified.keepDigest(given.digest, proof, identity);
       return null;
+    }
     case 'challenge':
       metrics.auth.inc(result.reason);
       return {
