@@ -64,12 +64,12 @@ export async function shadowBench({
   const bench = new Bench({ time: timeMs, warmupTime: timeMs / 5 });
   bench.add(`quiet Inform, 12 parameters ${size}`, () => {
     const i = next();
-    const changed = store.changedParameters(cpeIdOf(sampled[i] ?? 0), lists[i] ?? []);
+    const { changed } = store.compareInform(cpeIdOf(sampled[i] ?? 0), lists[i] ?? []);
     count('quiet', changed.length === 0 ? 1 : 0);
   });
   bench.add(`Inform with one change ${size}`, () => {
     const i = next();
-    count('changed', store.changedParameters(cpeIdOf(sampled[i] ?? 0), changedLists[i] ?? []).length);
+    count('changed', store.compareInform(cpeIdOf(sampled[i] ?? 0), changedLists[i] ?? []).changed.length);
   });
   bench.add(`is there work ${size}`, () => {
     count('hasWork', store.hasWork(cpeIdOf(sampled[next()] ?? 0)) ? 0 : 1);

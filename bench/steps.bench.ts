@@ -152,8 +152,9 @@ function storeRows(store: LmdbEdgeStore, devices: number, list: readonly Paramet
   const oneInform = (cpeId: string): Promise<void> => {
     const told = list.map((entry, i) => (i === 5 ? { ...entry, Value: `news ${news}` } : entry));
     news++;
-    const newOnes = store.changedParameters(cpeId, told);
-    void store.applyValues(cpeId, told);
+    const difference = store.compareInform(cpeId, told);
+    const newOnes = [...difference.changed];
+    void store.applyInform(cpeId, told, difference);
     const body = { cpeId, sessionId: '1-1-1', cpe: facts, events: [{ EventCode: '4 VALUE CHANGE', CommandKey: '' }] };
     const more = { retryCount: 0, currentTime: '2025-03-04T05:06:07Z', changed: newOnes, reset: false, tolerances: [] };
     const fact: AnyFactBody = { type: 'inform', body: { ...body, ...more } };
@@ -173,10 +174,13 @@ function storeRows(store: LmdbEdgeStore, devices: number, list: readonly Paramet
   };
   return [
     checked(`quiet mark: look-up devices=${devices}`, () => store.quietMark(next()) !== undefined),
-    checked(`shadow: compare, unchanged devices=${devices}`, () => store.changedParameters(next(), list).length === 0),
+    checked(
+      `shadow: compare, unchanged devices=${devices}`,
+      () => store.compareInform(next(), list).changed.length === 0,
+    ),
     checked(
       `shadow: compare, one changed devices=${devices}`,
-      () => store.changedParameters(next(), changed).length === 1,
+      () => store.compareInform(next(), changed).changed.length === 1,
     ),
     checked(`work: is there any devices=${devices}`, () => !store.hasWork(next())),
     { name: `store: ${GROUP} Informs with one change, one commit, durable`, runAndWait: group },

@@ -9,7 +9,7 @@ import type { Log } from '../base/log.ts';
 import type { Timers } from '../base/timers.ts';
 import type { AnyFactBody, CpeFacts } from '../bus/messages.ts';
 import { eventRow, isRelearnable } from '../cwmp/events.ts';
-import type { EnvelopeInfo, EventStruct, Inform, ParameterValue } from '../cwmp/message.ts';
+import type { EnvelopeInfo, EventStruct, Inform } from '../cwmp/message.ts';
 import { writeFault, writeInformResponse } from '../cwmp/soap-writer.ts';
 import { type Negotiation, negotiate } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
@@ -24,7 +24,7 @@ import type { QuietInforms } from './quiet-informs.ts';
 import { plain, SOAP, setCookieOf, soap } from './replies.ts';
 import { sessionFact } from './session-turn.ts';
 import type { Sessions } from './sessions.ts';
-import type { DeviceRecord, EdgeStore, SessionRecord, WorkRecord } from './store/store.ts';
+import type { DeviceRecord, EdgeStore, InformDifference, SessionRecord, WorkRecord } from './store/store.ts';
 import type { CpeEvent, TaskContext } from './tasks/task.ts';
 import type { WaitWatch } from './wait-watch.ts';
 
@@ -72,12 +72,19 @@ interface Found extends Omit<Description, 'root'> {
   /** Nothing it told besides its parameters is new. */
   isSame: boolean;
   facts: CpeFacts;
-  changed: ParameterValue[];
+  difference: InformDifference;
   isNew: boolean;
   moved: boolean;
   records: readonly WorkRecord[];
   /** An older session that never ended: its record would outlive the new one's right to the cookie (CWMP S11). */
   old: SessionRecord | undefined;
+}
+
+interface Begun {
+  sessionId: string;
+  nowMs: number;
+  timeoutMs: number;
+  reply: HttpReply;
 }
 
 const NO_WORK: readonly WorkRecord[] = [];
@@ -136,21 +143,44 @@ export class InformHandler {
       ...{ exchange, identity, cpeId, inform, envelope, agreed, tolerances, isGlanced, memorable, reset },
     };
     if (!memorable) {
+      const mark = this.#o.sessions.mark(cpeId);
       const found = this.#look(asked);
-      if (isQuiet(found)) return this.#quietly(asked, found);
+      return isQuiet(found) ? this.#quietly(asked, found) : this.#inTurn(asked, found, mark);
     }
-    return this.#inTurn(asked);
+    return this.#inTurn(asked, null, 0);
   }
 
-  /** What is to be written is written with what others have: so it is looked up when its turn has come. */
-  async #inTurn(asked: Asked): Promise<HttpReply> {
-    const since = this.#o.waits.writing();
+  /**
+   * The Inform that taught something or finds work waiting: everything is on the disk before the InformResponse acknowledges it. What is to
+   * be written is written with what others have, so what it is compared with is what is known when its turn has come.
+   * @param before what was found when it came, @param mark and how many sessions its CPE had had until then.
+   */
+  async #inTurn(asked: Asked, before: Found | null, mark: number): Promise<HttpReply> {
+    const { waits, store } = this.#o;
+    const since = waits.writing();
     try {
       await this.#window.turn();
-      return await this.#withNews(asked, this.#look(asked));
+      const found = before !== null && this.#isStill(asked.cpeId, before, mark) ? before : this.#look(asked);
+      const begun = this.#begin(asked, found, '');
+      if (asked.reset) await store.resetShadow(asked.cpeId);
+      const facts = this.#write(asked, found, begun);
+      // One flush covers all of it: group commit.
+      if (facts === null) await store.flushed();
+      else {
+        await facts;
+        this.#o.nudge();
+      }
+      return begun.reply;
     } finally {
-      this.#o.waits.written(since);
+      waits.written(since);
     }
+  }
+
+  /** Only sessions of its own CPE change what an Inform is compared with, and only work makes another thing of it. */
+  #isStill(cpeId: CpeId, { old, records }: Found, mark: number): boolean {
+    const { sessions, store } = this.#o;
+    if (old !== undefined || records.length > 0 || sessions.mark(cpeId) !== mark) return false;
+    return !store.hasWork(cpeId) && store.getSession(cpeId) === undefined;
   }
 
   #look({ exchange, cpeId, inform, envelope, agreed, reset }: Asked): Found {
@@ -174,13 +204,14 @@ export class InformHandler {
     const isSame = store.isSameDevice(cpeId, { cpe: facts, softwareVersion, connectionRequestUrl });
     const before = isSame ? undefined : load();
     const list = inform.ParameterList;
-    const changed = reset ? list : store.changedParameters(cpeId, list);
+    const difference = reset ? { changed: list, update: null } : store.compareInform(cpeId, list);
+    const { changed } = difference;
     return {
       softwareVersion,
       connectionRequestUrl,
       profile,
       facts,
-      changed,
+      difference,
       isSame,
       // Of a device the shadow has nothing of, everything is new: the quiet Inform need not ask.
       isNew: (!isSame && before === undefined) || (changed.length === list.length && store.isNewDevice(cpeId)),
@@ -190,51 +221,45 @@ export class InformHandler {
     };
   }
 
-  #begin(
-    { exchange, identity, cpeId, envelope, agreed }: Asked,
-    { profile }: Found,
-    { nowMs, timeoutMs, quiet }: { nowMs: number; timeoutMs: number; quiet: string },
-  ): { sessionId: string; reply: HttpReply } {
+  #begin({ exchange, identity, cpeId, envelope, agreed }: Asked, { profile }: Found, quiet: string): Begun {
+    const nowMs = this.#o.clock.now();
+    const timeoutMs = sessionTimeoutMs(envelope.sessionTimeoutSeconds);
     const { namespace, id } = envelope;
     const { version, useVersion } = agreed;
     const begun = { cpeId, namespace, version, timeoutMs, nowMs, quiet };
     const { sessionId, cookie } = this.#o.sessions.begin(exchange, identity, begun);
     const body = writeInformResponse(profile.style, namespace, id, useVersion);
     const setCookie = setCookieOf(cookie, profile.quirks.cookiePath);
-    return { sessionId, reply: { status: '200 OK', contentType: SOAP, body, setCookie } };
+    return { sessionId, nowMs, timeoutMs, reply: { status: '200 OK', contentType: SOAP, body, setCookie } };
   }
 
   #quietly(asked: Asked, found: Found): HttpReply {
-    const { metrics, lastContacts, clock, quiet } = this.#o;
+    const { metrics, lastContacts, quiet } = this.#o;
     const { cpeId, inform, envelope, agreed, tolerances, isGlanced } = asked;
     const isPlain = isGlanced && tolerances.length === 0 && isPeriodic(inform.Event);
     const { namespace, id } = envelope;
     const token = isPlain ? quiet.tokenFor({ cpeId, id, namespace, useVersion: agreed.useVersion }) : '';
-    const nowMs = clock.now();
-    const timeoutMs = sessionTimeoutMs(envelope.sessionTimeoutSeconds);
     metrics.sessionsQuiet.inc();
+    const { nowMs, reply } = this.#begin(asked, found, token);
     lastContacts.mark(cpeId, nowMs);
-    return this.#begin(asked, found, { nowMs, timeoutMs, quiet: token }).reply;
+    return reply;
   }
 
-  /** The Inform that taught something or finds work waiting: everything is on the disk before the InformResponse acknowledges it. */
-  async #withNews(asked: Asked, found: Found): Promise<HttpReply> {
-    const { store, metrics, clock } = this.#o;
+  /** Writes all that the Inform taught. Resolves when its facts are durable; null when there are none. */
+  #write(asked: Asked, found: Found, { sessionId, nowMs, timeoutMs }: Begun): Promise<void> | null {
+    const { store, metrics } = this.#o;
     const { cpeId, inform, envelope, tolerances, reset } = asked;
-    const { facts, changed, isNew, moved, isSame, old, records, softwareVersion, connectionRequestUrl } = found;
-    const nowMs = clock.now();
-    const timeoutMs = sessionTimeoutMs(envelope.sessionTimeoutSeconds);
-    const { sessionId, reply } = this.#begin(asked, found, { nowMs, timeoutMs, quiet: '' });
+    const { facts, difference, isNew, moved, isSame, old, records, softwareVersion, connectionRequestUrl } = found;
+    const { changed } = difference;
     const factBodies: AnyFactBody[] = [];
     if (old !== undefined && old.session.phase !== 'ended') {
       metrics.takeovers.inc();
       metrics.sessionsEnded.inc('taken-over');
       factBodies.push(sessionFact(cpeId, old, 'taken over by a new Inform', false, nowMs));
     }
-    if (reset) await store.resetShadow(cpeId);
     // Settings are control's: putDevice leaves them as they are.
     if (!isSame || isNew) store.putDevice(cpeId, { cpe: facts, softwareVersion, connectionRequestUrl, settings: null });
-    if (changed.length > 0) store.applyValues(cpeId, inform.ParameterList);
+    if (changed.length > 0) store.applyInform(cpeId, inform.ParameterList, difference);
     if (asked.memorable || isNew || changed.length > 0 || moved) {
       const { Event: events, RetryCount: retryCount, CurrentTime: currentTime } = inform;
       const told = { cpe: facts, events, retryCount, currentTime, changed, reset, tolerances: [...tolerances] };
@@ -265,12 +290,7 @@ export class InformHandler {
         holdUntilSequence: holds && last !== null ? last.last : 0,
       });
     }
-    // One flush covers all of it: group commit.
-    if (last !== null) {
-      await last.durable;
-      this.#o.nudge();
-    } else await store.flushed();
-    return reply;
+    return last === null ? null : last.durable;
   }
 
   /** `known` is asked for what the Inform left out. */
@@ -300,8 +320,8 @@ export class InformHandler {
   }
 }
 
-function isQuiet({ isNew, moved, changed, records, old }: Found): boolean {
-  return !isNew && !moved && changed.length === 0 && records.length === 0 && old === undefined;
+function isQuiet({ isNew, moved, difference, records, old }: Found): boolean {
+  return !isNew && !moved && difference.changed.length === 0 && records.length === 0 && old === undefined;
 }
 
 /** What CPEs send all day; other events are rare, and would take the place of its mark. */

@@ -17,7 +17,7 @@ export class QuietCount {
 
   begun(second: number): void {
     const w = this.#words;
-    const at = (second % SECONDS) * 2;
+    const at = slotOf(second);
     const counted = Atomics.load(w, at);
     // The thread that turns a slot over empties it. What another one counts in between is lost: better one too few than one for ever.
     if (counted !== second && Atomics.compareExchange(w, at, counted, second) === counted) Atomics.store(w, at + 1, 0);
@@ -25,7 +25,7 @@ export class QuietCount {
   }
 
   ended(second: number): void {
-    const at = (second % SECONDS) * 2;
+    const at = slotOf(second);
     if (Atomics.load(this.#words, at) === second) Atomics.sub(this.#words, at + 1, 1);
   }
 
@@ -37,4 +37,9 @@ export class QuietCount {
     }
     return sum;
   }
+}
+
+/** Seconds fit 32 bits unsigned; told so, the engine takes the rest without going through floating point. */
+function slotOf(second: number): number {
+  return ((second >>> 0) % SECONDS) * 2;
 }

@@ -216,6 +216,11 @@ export class Sessions {
     return claims;
   }
 
+  /** Another number after each begin or end of a session of this CPE. */
+  mark(cpeId: CpeId): number {
+    return this.#o.table.mark(cpeId);
+  }
+
   isOfThisStart({ incarnation }: SessionClaims): boolean {
     return incarnation === this.#o.incarnation;
   }

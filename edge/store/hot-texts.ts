@@ -14,6 +14,7 @@ import { LIMITS } from '../../base/limits.ts';
 import type { ParameterValue } from '../../cwmp/message.ts';
 import { cleanText, decodeHot, encodeHot } from './codec.ts';
 import type { Environment } from './environment.ts';
+import type { InformDifference } from './store.ts';
 import { Table } from './table.ts';
 
 interface Shape {
@@ -22,18 +23,10 @@ interface Shape {
   types: string[];
 }
 
-/** What an Inform's list is beside the stored one. */
-export interface Compared {
-  /** Entries that are not exactly the same. */
-  changed: ParameterValue[];
-  /** The text to store instead when some are; '' when none are. */
-  update: string;
-}
-
 const SHAPED = 'S';
 const PLAIN = 'P';
 const NUL = '\0';
-const UNCHANGED: Compared = { changed: [], update: '' };
+const UNCHANGED: InformDifference = { changed: [], update: null };
 
 export class HotTexts {
   readonly #texts: Table<string>;
@@ -73,7 +66,7 @@ export class HotTexts {
   }
 
   /** Compares a list with the stored one; null when there is none, or it does not begin with the same names and types in the same order. */
-  compare(cpeId: string, list: readonly ParameterValue[]): Compared | null {
+  compare(cpeId: string, list: readonly ParameterValue[]): InformDifference | null {
     const text = this.#texts.get(cpeId);
     const shape = text === undefined || text.startsWith(PLAIN) ? null : this.#shapeIn(text);
     if (text === undefined || shape === null || list.length > shape.names.length) return null;
@@ -100,7 +93,7 @@ export class HotTexts {
   }
 
   /** Stores what `compare` made of a list. */
-  update(cpeId: string, { update }: Compared): Promise<void> {
+  update(cpeId: string, update: string): Promise<void> {
     return this.#texts.put(cpeId, update);
   }
 

@@ -15,6 +15,7 @@ import type { Stamps } from './stamps.ts';
 import {
   type DeviceRecord,
   type EdgeTransaction,
+  type InformDifference,
   isExpired,
   type KnownParameter,
   type RelayStore,
@@ -201,12 +202,19 @@ export class LmdbEdgeStore implements RelayStore {
 
   // ── Shadow ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  changedParameters(cpeId: string, list: readonly ParameterValue[]): ParameterValue[] {
-    return this.#shadow.changed(cpeId, list);
+  compareInform(cpeId: string, list: readonly ParameterValue[]): InformDifference {
+    return this.#shadow.compare(cpeId, list);
   }
 
   isNewDevice(cpeId: string): boolean {
     return this.#shadow.isEmpty(cpeId);
+  }
+
+  applyInform(cpeId: string, list: readonly ParameterValue[], difference: InformDifference): Promise<void> {
+    return this.#unlessRefused(() => {
+      this.#quiet.remove(cpeId);
+      return this.#shadow.applyInform(cpeId, list, difference);
+    });
   }
 
   applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void> {

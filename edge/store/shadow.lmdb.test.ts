@@ -14,13 +14,13 @@ const inform = [
 test('a new device: everything is new, until it is applied', async () => {
   const { store } = openStore();
   expect(store.isNewDevice(CPE)).toBe(true);
-  expect(store.changedParameters(CPE, inform)).toEqual(inform);
+  expect(store.compareInform(CPE, inform).changed).toEqual(inform);
   const applied = store.applyValues(CPE, inform);
   // This thread reads back at once what it wrote.
   expect(store.isNewDevice(CPE)).toBe(false);
-  expect(store.changedParameters(CPE, inform)).toEqual([]);
+  expect(store.compareInform(CPE, inform).changed).toEqual([]);
   await applied;
-  expect(store.changedParameters(CPE, inform)).toEqual([]);
+  expect(store.compareInform(CPE, inform).changed).toEqual([]);
 });
 
 test.each<[string, ParameterValue[], string[]]>([
@@ -34,24 +34,33 @@ test.each<[string, ParameterValue[], string[]]>([
 ])('changed parameters: %s', async (_, list, changed) => {
   const { store } = openStore();
   await store.applyValues(CPE, inform);
-  expect(store.changedParameters(CPE, list).map(({ Name }) => Name)).toEqual(changed);
+  expect(store.compareInform(CPE, list).changed.map(({ Name }) => Name)).toEqual(changed);
 });
 
 test('what was read by GetParameterValues is no news when an Inform tells it', async () => {
   const { store } = openStore();
   await store.applyValues(CPE, inform);
   await store.applyValues(CPE, [value('Device.WiFi.SSID.1.SSID', 'home')]);
-  expect(store.changedParameters(CPE, [...inform, value('Device.WiFi.SSID.1.SSID', 'home')])).toEqual([]);
+  expect(store.compareInform(CPE, [...inform, value('Device.WiFi.SSID.1.SSID', 'home')]).changed).toEqual([]);
   const other = [...inform, value('Device.WiFi.SSID.1.SSID', 'other')];
-  expect(store.changedParameters(CPE, other)).toEqual([other[3]]);
+  expect(store.compareInform(CPE, other).changed).toEqual([other[3]]);
+});
+
+test('an Inform with the same names is stored as it was compared', async () => {
+  const { store } = openStore();
+  await store.applyValues(CPE, inform);
+  const next = [value(inform[0]!.Name, '2.0'), inform[1]!];
+  await store.applyInform(CPE, next, store.compareInform(CPE, next));
+  expect(store.compareInform(CPE, next).changed).toEqual([]);
+  expect(store.compareInform(CPE, [...next, inform[2]!]).changed).toEqual([]);
 });
 
 test('a value of the Inform that was read or written in a session is what the next Inform is compared with', async () => {
   const { store } = openStore();
   await store.applyValues(CPE, inform);
   await store.applyValues(CPE, [value(inform[1]!.Name, 'after')]);
-  expect(store.changedParameters(CPE, inform).map(({ Name }) => Name)).toEqual([inform[1]!.Name]);
-  expect(store.changedParameters(CPE, [inform[0]!, value(inform[1]!.Name, 'after'), inform[2]!])).toEqual([]);
+  expect(store.compareInform(CPE, inform).changed.map(({ Name }) => Name)).toEqual([inform[1]!.Name]);
+  expect(store.compareInform(CPE, [inform[0]!, value(inform[1]!.Name, 'after'), inform[2]!]).changed).toEqual([]);
 });
 
 test('values written twice without a wait in between both count', async () => {
@@ -72,11 +81,12 @@ test('a list that changed becomes the one compared in one pass; parameters it le
   const { store } = openStore();
   await store.applyValues(CPE, inform);
   const next = [inform[0]!, value('Device.New', '1')];
-  expect(store.changedParameters(CPE, next).map(({ Name }) => Name)).toEqual(['Device.New']);
-  await store.applyValues(CPE, next);
-  expect(store.changedParameters(CPE, next)).toEqual([]);
+  const difference = store.compareInform(CPE, next);
+  expect(difference.changed.map(({ Name }) => Name)).toEqual(['Device.New']);
+  await store.applyInform(CPE, next, difference);
+  expect(store.compareInform(CPE, next).changed).toEqual([]);
   expect(store.knownParameter(CPE, inform[2]!.Name)?.value).toBe('10.0.0.1');
-  expect(store.changedParameters(CPE, inform)).toEqual([]);
+  expect(store.compareInform(CPE, inform).changed).toEqual([]);
 });
 
 test('more parameters in Informs than are compared in place go to the pages and are known all the same', async () => {
@@ -85,9 +95,12 @@ test('more parameters in Informs than are compared in place go to the pages and 
     value(`Device.Stats.${i}.Value`, `${i}`),
   );
   await store.applyValues(CPE, many);
-  expect(store.changedParameters(CPE, many)).toEqual([]);
+  expect(store.compareInform(CPE, many).changed).toEqual([]);
   const changed = many.map((one, i) => (i === many.length - 1 ? value(one.Name, 'new') : one));
-  expect(store.changedParameters(CPE, changed)).toEqual([changed.at(-1)]);
+  const difference = store.compareInform(CPE, changed);
+  expect(difference.changed).toEqual([changed.at(-1)]);
+  await store.applyInform(CPE, changed, difference);
+  expect(store.compareInform(CPE, changed).changed).toEqual([]);
 });
 
 test('names tell what is writable; values keep it, and the value of an Inform has it too', async () => {
@@ -160,7 +173,7 @@ test('a reset forgets everything of this device, in pages too, and nothing of an
   expect(store.isNewDevice(CPE)).toBe(true);
   expect(store.knownParameter(CPE, 'Device.Stats.7.Value')).toBeNull();
   expect(store.knownParameter(other, 'Device.Stats.7.Value')?.value).toBe('7');
-  expect(store.changedParameters(CPE, inform)).toEqual(inform);
+  expect(store.compareInform(CPE, inform).changed).toEqual(inform);
 });
 
 test('a tree of 3,000 parameters is there after the store was opened anew', async () => {
@@ -186,11 +199,15 @@ test('whatever Informs and reads come, changed parameters are those that a plain
       const cpeId = `00D09E-Model-${device++}`;
       const known = new Map<string, string>();
       for (const one of steps) {
-        if (one.inform) {
+        const difference = one.inform ? store.compareInform(cpeId, one.list) : null;
+        if (difference !== null) {
           const expected = one.list.filter(({ Name, Value }) => known.get(Name) !== Value);
-          expect(store.changedParameters(cpeId, one.list)).toEqual(expected);
+          expect(difference.changed).toEqual(expected);
+          // An Inform that told nothing new is not written.
+          if (expected.length === 0) continue;
         }
-        const written = store.applyValues(cpeId, one.list);
+        const written =
+          difference === null ? store.applyValues(cpeId, one.list) : store.applyInform(cpeId, one.list, difference);
         if (wait) await written;
         for (const { Name, Value } of one.list) known.set(Name, Value);
       }

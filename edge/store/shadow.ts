@@ -11,8 +11,8 @@ import { LIMITS } from '../../base/limits.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import { decodePage, type Entry, encodePage } from './codec.ts';
 import type { Environment } from './environment.ts';
-import { type Compared, HotTexts } from './hot-texts.ts';
-import type { KnownParameter } from './store.ts';
+import { HotTexts } from './hot-texts.ts';
+import type { InformDifference, KnownParameter } from './store.ts';
 import { Table } from './table.ts';
 import { Tree } from './tree.ts';
 
@@ -31,11 +31,6 @@ export class Shadow {
   readonly #hot: HotTexts;
   readonly #directories: Table<Directory>;
   readonly #pages: Table<string>;
-  /**
-   * Lists of Informs that differed: applyValues makes them the new hot text. With what the comparison made of them; null when the names
-   * were others.
-   */
-  readonly #informLists = new WeakMap<readonly ParameterValue[], Compared | null>();
 
   constructor(environment: Environment) {
     this.#hot = new HotTexts(environment);
@@ -44,11 +39,8 @@ export class Shadow {
   }
 
   /** See EdgeStore. One read and one pass over the list, unless names came, went or changed places. */
-  changed(cpeId: string, list: readonly ParameterValue[]): ParameterValue[] {
-    const compared = this.#hot.compare(cpeId, list);
-    const changed = compared === null ? this.#changedByName(cpeId, list) : compared.changed;
-    if (changed.length > 0) this.#informLists.set(list, compared);
-    return changed;
+  compare(cpeId: string, list: readonly ParameterValue[]): InformDifference {
+    return this.#hot.compare(cpeId, list) ?? { changed: this.#changedByName(cpeId, list), update: null };
   }
 
   #changedByName(cpeId: string, list: readonly ParameterValue[]): ParameterValue[] {
@@ -73,38 +65,46 @@ export class Shadow {
     return entry === undefined ? null : { value: entry.value, type: entry.type, writable: entry.writable };
   }
 
+  /** See EdgeStore. */
+  applyInform(cpeId: string, list: readonly ParameterValue[], { update }: InformDifference): Promise<void> {
+    return update === null ? this.#putInform(cpeId, list, this.#hot.list(cpeId)) : this.#hot.update(cpeId, update);
+  }
+
   async applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void> {
     if (values.length === 0) return;
-    const writes: Promise<void>[] = [];
-    const compared = this.#informLists.get(values);
-    let rest: readonly ParameterValue[] = NOTHING;
-    if (compared) writes.push(this.#hot.update(cpeId, compared));
-    else {
-      const hot = this.#hot.list(cpeId);
-      if (hot === undefined || compared === null) {
-        const past = hot === undefined ? NOTHING : without(hot, values);
-        const room = Math.max(0, LIMITS.shadowHotEntriesMax - values.length);
-        const kept = values.slice(0, LIMITS.shadowHotEntriesMax);
-        writes.push(this.#hot.put(cpeId, [...kept, ...past.slice(0, room)]));
-        rest = [...values.slice(kept.length), ...past.slice(room)];
-      } else {
-        const places = new Map(hot.map((entry, place) => [entry.Name, place]));
-        rest = values.filter((value) => {
-          const place = places.get(value.Name);
-          if (place === undefined) return true;
-          hot[place] = value;
-          return false;
-        });
-        if (rest.length < values.length) writes.push(this.#hot.put(cpeId, hot));
-      }
-    }
-    if (rest.length > 0) {
-      const directory = this.#directories.get(cpeId) ?? [];
-      const tree = this.#tree(cpeId, directory);
-      for (const { Name, Value, Type } of rest) tree.set(Name, { value: Value, type: Type });
-      writes.push(...this.#write(cpeId, directory, tree));
-    }
+    const hot = this.#hot.list(cpeId);
+    if (hot === undefined) return this.#putInform(cpeId, values, hot);
+    const places = new Map(hot.map((entry, place) => [entry.Name, place]));
+    const rest = values.filter((value) => {
+      const place = places.get(value.Name);
+      if (place === undefined) return true;
+      hot[place] = value;
+      return false;
+    });
+    const writes = this.#putInPages(cpeId, rest);
+    if (rest.length < values.length) writes.push(this.#hot.put(cpeId, hot));
     await Promise.all(writes);
+  }
+
+  /** Puts a list where the next Inform is compared with it; behind it, as far as there is room, what earlier Informs told besides. */
+  async #putInform(
+    cpeId: string,
+    list: readonly ParameterValue[],
+    before: ParameterValue[] | undefined,
+  ): Promise<void> {
+    const past = before === undefined ? NOTHING : without(before, list);
+    const room = Math.max(0, LIMITS.shadowHotEntriesMax - list.length);
+    const kept = list.slice(0, LIMITS.shadowHotEntriesMax);
+    const put = this.#hot.put(cpeId, [...kept, ...past.slice(0, room)]);
+    await Promise.all([put, ...this.#putInPages(cpeId, [...list.slice(kept.length), ...past.slice(room)])]);
+  }
+
+  #putInPages(cpeId: string, values: readonly ParameterValue[]): Promise<void>[] {
+    if (values.length === 0) return [];
+    const directory = this.#directories.get(cpeId) ?? [];
+    const tree = this.#tree(cpeId, directory);
+    for (const { Name, Value, Type } of values) tree.set(Name, { value: Value, type: Type });
+    return this.#write(cpeId, directory, tree);
   }
 
   async applyNames(cpeId: string, path: string, complete: boolean, names: readonly ParameterInfo[]): Promise<void> {

@@ -64,6 +64,14 @@ export interface KnownParameter {
   writable: boolean | null;
 }
 
+/** What an Inform's ParameterList is beside the shadow. */
+export interface InformDifference {
+  /** Entries that are new or differ; empty when nothing changed. */
+  changed: ParameterValue[];
+  /** What the shadow stores when it is applied; null when it has to look again, because names are others or it knew none. */
+  update: string | null;
+}
+
 /** One writer's view of the store: a session thread, or the relay. */
 export interface EdgeStore {
   // Sessions
@@ -97,17 +105,13 @@ export interface EdgeStore {
   findByUsername(username: string): { cpeId: string; password: string } | undefined;
 
   // Shadow
-  /**
-   * Compares an Inform's ParameterList with the shadow: the quiet path, one read.
-   * @returns the entries that are new or differ; empty when nothing changed.
-   */
-  changedParameters(cpeId: string, list: readonly ParameterValue[]): ParameterValue[];
+  /** Compares an Inform's ParameterList with the shadow: one read, where names and types are those of the last Inform. */
+  compareInform(cpeId: string, list: readonly ParameterValue[]): InformDifference;
   /** True when the shadow has nothing of this device yet. */
   isNewDevice(cpeId: string): boolean;
-  /**
-   * Remembers values. Given the very list that changedParameters was asked about (or the first one of a device), it becomes what the next
-   * Inform is compared with in one pass.
-   */
+  /** Remembers an Inform's ParameterList, with what compareInform said of it: it becomes what the next Inform is compared with in one pass. */
+  applyInform(cpeId: string, list: readonly ParameterValue[], difference: InformDifference): Promise<void>;
+  /** Remembers values. The first list of a device becomes what its next Inform is compared with. */
   applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void>;
   applyNames(cpeId: string, path: string, complete: boolean, names: readonly ParameterInfo[]): Promise<void>;
   knownParameter(cpeId: string, path: string): KnownParameter | null;
