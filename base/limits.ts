@@ -101,9 +101,12 @@ export const LIMITS = {
   commitWindowMs: 4,
 
   // ── Admission (docs/operating/overload.md) ───────────────────────────────────────────────────────────────────────
-  /** How often the wait of POSTs is looked at, and the waits, for loop and disk, beyond which fewer sessions are let in. */
+  /**
+   * How often the wait of POSTs is looked at, and the waits, for loop and disk, beyond which fewer sessions are let in. A thread with 200 sessions
+   * under way is busy all the time and turns within 20 to 40 ms; each of the five POSTs of a session with work waits for two or three turns.
+   */
   admissionTickMs: 20,
-  admissionWaitMs: 60,
+  admissionWaitMs: 30,
   admissionDiskWaitMs: 300,
   /** Time for which a CPE somebody waits for is let in first, after its work was handed over or it was woken. */
   expectedSeconds: 120,

@@ -273,9 +273,12 @@ export type DecisionType = keyof typeof decisions;
 export type DecisionBody<T extends DecisionType> = z.infer<(typeof decisions)[T]>;
 export type Decision = { v: number } & { [T in DecisionType]: { type: T; body: DecisionBody<T> } }[DecisionType];
 
+/** Made once: zod compiles a schema when it first meets it, which takes longer than all else that an edge does with a decision. */
+const decisionEnvelope = z.object({ v: z.number(), type: z.string(), body: z.unknown() });
+
 /** Checks one decision as it arrives at an edge. Never throws. */
 export function parseDecision(raw: unknown): { type: 'ok'; decision: Decision } | { type: 'unknown'; why: string } {
-  const envelope = z.object({ v: z.number(), type: z.string(), body: z.unknown() }).safeParse(raw);
+  const envelope = decisionEnvelope.safeParse(raw);
   if (!envelope.success) return { type: 'unknown', why: z.prettifyError(envelope.error) };
   const { v, type } = envelope.data;
   if (v !== MESSAGE_VERSION || !Object.hasOwn(decisions, type))

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { LIMITS } from '../base/limits.ts';
 import { referenceInform } from '../bench/reference-inform.ts';
+import { randomFrom } from '../test/random.ts';
 import { Admission, type AdmissionClass, CLASSES, RETRY_AFTER } from './admission.ts';
 import { NOTHING_TO_READ, SessionMetrics } from './edge-metrics.ts';
 
@@ -12,98 +13,199 @@ const EVENTS: Record<AdmissionClass, string> = {
   bulk: '6 CONNECTION REQUEST',
 };
 
+/** Looks are taken every so often here, as on a thread that is busy. */
+const LOOK_MS = 100;
+
 function bench(random = () => 0.5) {
   const expected = new Set<string>();
   const metrics = new SessionMetrics(NOTHING_TO_READ);
   const admission = new Admission({ shed: metrics.sessionsShed, isExpected: (cpeId) => expected.has(cpeId), random });
   const serial = (name: AdmissionClass): string => `TN${name}`;
   expected.add(`0A1B2C-TN~2D440-${serial('operator')}`);
-  const judge = (name: AdmissionClass): number | null =>
-    admission.judge(referenceInform({ SerialNumber: serial(name), EventCode: EVENTS[name] }), 'loop');
-  const letIn = (): AdmissionClass[] => CLASSES.filter((name) => judge(name) === null);
-  const waited = (loopMs: number, diskMs = 0): void => admission.measured({ loopMs, diskMs });
-  /** Measures a wait until the bar stands below `bar`. */
-  const fallTo = (bar: number): void => {
-    for (let i = 0; admission.bars.loop > bar && i < 1_000; i++) waited(LIMITS.admissionWaitMs * 2);
+  const informs = (retryCount: string): Record<AdmissionClass, Uint8Array> => {
+    const of = (name: AdmissionClass): [AdmissionClass, Uint8Array] => {
+      const text = referenceInform({ SerialNumber: serial(name), EventCode: EVENTS[name] }).toString();
+      return [name, Buffer.from(text.replace('<RetryCount>0<', `<RetryCount>${retryCount}<`))];
+    };
+    return Object.fromEntries(CLASSES.map(of)) as Record<AdmissionClass, Uint8Array>;
   };
-  return { admission, registry: metrics.registry, judge, letIn, fallTo, waited };
+  const [first, again] = [informs('0'), informs('3')];
+  const judge = (name: AdmissionClass, isRetry = false): number | null =>
+    admission.judge((isRetry ? again : first)[name], 'loop');
+  const letIn = (): AdmissionClass[] => CLASSES.filter((name) => judge(name) === null);
+  const waited = (loopMs: number, diskMs = 0, ended = 0): void =>
+    admission.measured({ loopMs, diskMs, ended, sinceMs: LOOK_MS });
+  const begin = (): void => {
+    for (let i = 0; i < 3; i++) waited(LIMITS.admissionWaitMs * 2);
+  };
+  /** Ten Informs a second come of each class, sessions end at a rate, and POSTs wait as long as they may; until the bar has come to rest. */
+  const settle = (endedPerSecond: number, comes: readonly AdmissionClass[] = CLASSES): void => {
+    if (admission.isOpen) begin();
+    for (let i = 0; i < 100; i++) {
+      for (const name of comes) judge(name);
+      waited(LIMITS.admissionWaitMs * 1.001, 0, (endedPerSecond * LOOK_MS) / 1_000);
+    }
+  };
+  return { admission, registry: metrics.registry, judge, letIn, settle, begin, waited };
 }
 
 test('while nobody has to wait everybody is let in, and nothing is looked at', () => {
   const { admission, letIn, waited } = bench();
-  waited(LIMITS.admissionWaitMs, LIMITS.admissionDiskWaitMs);
+  for (let i = 0; i < 10; i++) waited(LIMITS.admissionWaitMs, LIMITS.admissionDiskWaitMs);
   expect(admission.isOpen).toBe(true);
   expect(letIn()).toEqual([...CLASSES]);
 });
 
-test('classes are turned away in order, the one somebody waits for never', () => {
-  const { waited, letIn, fallTo } = bench(() => 0.999);
-  for (let bar = CLASSES.length - 1; bar >= 1; bar--) {
-    fallTo(bar + 0.2);
-    expect(letIn()).toEqual(CLASSES.slice(0, bar));
+test('as many begin as end: classes are turned away in order, the one somebody waits for never', () => {
+  const { settle, letIn, admission } = bench(() => 0.999);
+  for (const classes of [4, 3, 2]) {
+    settle(10 * classes + 2);
+    expect(letIn()).toEqual(CLASSES.slice(0, classes));
   }
-  for (let i = 0; i < 1_000; i++) waited(10_000);
+  settle(0);
+  for (let i = 0; i < 10; i++) admission.measured({ loopMs: 10_000, diskMs: 0, ended: 0, sinceMs: 10_000 });
   expect(letIn()).toEqual(['operator']);
 });
 
-test('a single long wait, or two, turn nobody away', () => {
+test.each([
+  ['a single long wait', [5_000, 0]],
+  ['two waits that are not long', [LIMITS.admissionWaitMs * 3, LIMITS.admissionWaitMs * 3, 0]],
+])('%s turns nobody away', (_, pattern) => {
   const { admission, waited } = bench();
-  for (let i = 0; i < 10; i++) for (const ms of [5_000, 5_000, 0]) waited(ms, ms);
+  for (let i = 0; i < 10; i++) for (const ms of pattern) waited(ms);
   expect(admission.isOpen).toBe(true);
 });
 
-test('of the class the bar stands in as large a part is let in as the bar tells', () => {
-  let n = 0;
-  const { admission, judge, fallTo } = bench(() => (n++ % 100) / 100);
-  fallTo(3.5);
-  const share = admission.bars.loop - 3;
-  let admitted = 0;
-  for (let i = 0; i < 1_000; i++) {
-    n = i % 100;
-    if (judge('periodic') === null) admitted++;
-  }
-  expect(admitted / 1_000).toBeCloseTo(share, 1);
+test.each([
+  ['three waits in a row', [2, 2, 2]],
+  ['two long ones', [10, 10]],
+])('%s bring the bar down', (_, pattern) => {
+  const { admission, waited, letIn } = bench();
+  for (const times of pattern) waited(LIMITS.admissionWaitMs * times);
+  expect(admission.isOpen).toBe(false);
+  expect(letIn()).toEqual(['operator']);
 });
 
-test('a longer wait turns more away at once, and all are let in again some seconds after it has ended', () => {
-  const slow = bench();
-  const fast = bench();
-  for (let i = 0; i < 3; i++) {
-    slow.waited(LIMITS.admissionWaitMs * 1.1);
-    fast.waited(LIMITS.admissionWaitMs * 5);
+test('of the class the bar stands in as large a part is let in as the bar tells, and those that come again are the first', () => {
+  let n = 0;
+  const { admission, judge, settle } = bench(() => (n++ % 100) / 100);
+  settle(33);
+  // Of ten periodic ones that begin and ten that come again there is room for three of those.
+  for (let i = 0; i < 100; i++) {
+    for (const name of ['operator', 'boot', 'change', 'periodic'] as const) judge(name);
+    judge('periodic', true);
+    admission.measured({ loopMs: LIMITS.admissionWaitMs * 1.001, diskMs: 0, ended: 3.3, sinceMs: LOOK_MS });
   }
-  expect(fast.admission.bars.loop).toBeLessThan(slow.admission.bars.loop);
-  fast.fallTo(1);
-  const ticks = Math.ceil(10_000 / LIMITS.admissionTickMs);
-  for (let i = 0; i < ticks; i++) fast.waited(0);
-  expect(fast.admission.isOpen).toBe(true);
+  const admitted = (isRetry: boolean): number => {
+    let count = 0;
+    for (let i = 0; i < 1_000; i++) {
+      n = i % 100;
+      if (judge('periodic', isRetry) === null) count++;
+    }
+    return count / 1_000;
+  };
+  expect(admitted(true)).toBeCloseTo(0.3, 1);
+  expect(admitted(false)).toBe(0);
+});
+
+test('all are let in again a second after those that come are no more than can be served', () => {
+  const { admission, settle, waited, judge } = bench();
+  settle(22);
+  expect(admission.isOpen).toBe(false);
+  let looks = 0;
+  for (; !admission.isOpen && looks < 100; looks++) {
+    judge('boot');
+    waited(0, 0, 2);
+  }
+  expect(looks * LOOK_MS).toBeLessThanOrEqual(3_000);
 });
 
 test.each(CLASSES.filter((name) => name !== 'operator'))(
-  '%s: told to come again within the bounds of its class',
+  '%s: told to come again within the bounds of its class, and soon when few are waiting',
   (name) => {
     for (const random of [0, 0.37, 0.999]) {
-      const { judge, fallTo } = bench(() => random);
-      fallTo(1);
+      const { judge, begin } = bench(() => random);
+      begin();
       const [least, most] = RETRY_AFTER[name];
       const seconds = judge(name)!;
       expect(seconds).toBeGreaterThanOrEqual(least);
-      expect(seconds).toBeLessThanOrEqual(most);
+      expect(seconds).toBeLessThanOrEqual(2 * least);
+      for (let i = 0; i < 2_000; i++) judge(name);
+      expect(judge(name)).toBe(least + Math.floor(random * (most - least + 1)));
     }
   },
 );
 
+test('those turned away are spread over the time it takes to serve all that wait, and nobody is counted twice', () => {
+  let random = 0.999;
+  const { judge, waited, begin } = bench(() => random);
+  begin();
+  for (let i = 0; i < 50; i++) waited(10_000, 0, 10);
+  // 100 sessions end per second.
+  for (let i = 0; i < 3_000; i++) {
+    judge('boot');
+    for (let tries = 0; tries < 3; tries++) judge('boot', true);
+  }
+  const [boot] = RETRY_AFTER.boot;
+  expect(judge('boot')).toBeCloseTo(boot + 30, -1);
+  // Boots go first.
+  const [periodic] = RETRY_AFTER.periodic;
+  for (let i = 0; i < 2_000; i++) judge('periodic');
+  expect(judge('periodic')).toBeCloseTo(periodic + 50, -1);
+  random = 0;
+  expect(judge('boot')).toBe(boot);
+});
+
+test('a thread offered four times what it can serve is busy all the time, and no POST waits for long', () => {
+  const { admission, judge } = bench(randomFrom(5));
+  // A session is an Inform and four more POSTs, 1 ms each but for the Inform; saying no costs 40 µs. Each turn of the loop does what there is.
+  const [informMs, postMs, refusalMs, posts] = [0.2, 1, 0.04, 4];
+  const capacity = 1_000 / (informMs + posts * postMs);
+  const left = new Array<number>(posts + 1).fill(0);
+  let [now, lookedAt, arrived, ended, served, idleMs, longestMs] = [0, 0, 0, 0, 0, 0, 0];
+  while (now < 60_000) {
+    let turnMs = 0;
+    for (; arrived < (now / 1_000) * capacity * 4; arrived++) {
+      if (judge('boot') === null) {
+        turnMs += informMs;
+        left[posts]!++;
+      } else turnMs += refusalMs;
+    }
+    for (let i = 1; i <= posts; i++) {
+      turnMs += left[i]! * postMs;
+      if (i === 1) ended += left[i]!;
+      else left[i - 1] = left[i]!;
+    }
+    left[posts] = 0;
+    if (turnMs === 0) {
+      idleMs += 1;
+      turnMs = 1;
+    }
+    now += turnMs;
+    if (now > 10_000) longestMs = Math.max(longestMs, turnMs);
+    const sinceMs = now - lookedAt;
+    if (sinceMs < LIMITS.admissionTickMs) continue;
+    admission.measured({ loopMs: sinceMs - LIMITS.admissionTickMs, diskMs: 0, ended, sinceMs });
+    served += ended;
+    ended = 0;
+    lookedAt = now;
+  }
+  expect(idleMs / now).toBeLessThan(0.02);
+  expect(served / ((now / 1_000) * capacity)).toBeGreaterThan(0.93);
+  expect(longestMs).toBeLessThan(200);
+});
+
 test('what is no Inform goes on: it belongs to a session that has begun', () => {
-  const { admission, fallTo } = bench();
-  fallTo(1);
+  const { admission, begin } = bench();
+  begin();
   const answer = '<Envelope><Body><GetParameterValuesResponse/></Body></Envelope>';
   for (const body of ['', answer, '<x:InformResponse>', '�'])
     expect(admission.judge(Buffer.from(body), 'loop')).toBeNull();
 });
 
 test('those turned away are counted by class', async () => {
-  const { judge, fallTo, registry } = bench();
-  fallTo(1);
+  const { judge, begin, registry } = bench();
+  begin();
   for (const name of CLASSES) judge(name);
   const text = await registry.metrics();
   for (const name of CLASSES.slice(1)) expect(text).toContain(`starling_sessions_shed_total{class="${name}"} 1`);
@@ -112,7 +214,7 @@ test('those turned away are counted by class', async () => {
 
 test('a slow disk turns away who has something to write, and the loop nobody for it', () => {
   const { admission, waited, letIn } = bench(() => 0.999);
-  for (let i = 0; i < 1_000; i++) waited(0, LIMITS.admissionDiskWaitMs * 2);
+  for (let i = 0; i < 3; i++) waited(0, LIMITS.admissionDiskWaitMs * 2);
   expect(letIn()).toEqual([...CLASSES]);
   expect(admission.isOpen).toBe(false);
   const inform = referenceInform({ EventCode: EVENTS.change });

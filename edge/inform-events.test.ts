@@ -38,6 +38,14 @@ test.each(['', '<Informal>', 'Inform>', '<cwmp:InformResponse>', '<GetParameterV
   },
 );
 
+test('a session that was tried before tells so, however long the device and events are', () => {
+  const inform = referenceInform().toString();
+  const again = inform.replace('<RetryCount>0<', '<RetryCount>2<');
+  const long = again.replace('<Event ', `${' '.repeat(3_000)}<Event `);
+  expect([inform, again, long].map((text) => glanceAtEvents(Buffer.from(text))?.isRetry)).toEqual([false, true, true]);
+  expect(glanceAtEvents(Buffer.from(long))?.events).toEqual(glanceAtEvents(Buffer.from(inform))?.events);
+});
+
 test('any bytes at all are looked at without a throw', () => {
   const inform = referenceInform();
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void glanceAtEvents(bytes)));

@@ -8,14 +8,16 @@ export interface InformEvents {
   events: string[];
   /** null when it is not plain to see. */
   device: DeviceIdStruct | null;
+  /** It tells of a session that was tried before (RetryCount, A.3.3.1). */
+  isRetry: boolean;
 }
 
-/** An Inform tells its device and events within this many bytes, whatever its parameters. */
+/** An Inform tells its device and events within this many bytes, whatever its parameters; most of them within fewer. */
 const LOOKED_AT = 8 * 1024;
+const LOOKED_AT_FIRST = 2 * 1024;
 const EVENTS_MAX = 16;
 const TEXT_MAX = 128;
 const LESS_THAN = 60;
-const GREATER_THAN = 62;
 const SLASH = 47;
 const COLON = 58;
 /** What needs no decoding, of characters or of references. */
@@ -23,43 +25,51 @@ const PLAIN = /^[ -%'-~]+$/;
 
 /** The events of an Inform; null for a body that is none, or does not show that it is one. */
 export function glanceAtEvents(body: Uint8Array): InformEvents | null {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, Math.min(body.length, LOOKED_AT));
-  const start = bytes.indexOf('Inform>');
-  const before = bytes[start - 1];
+  // One string to search in: each search of a Buffer costs as much as turning this much of it into a string.
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+  const text = bytes.toString('latin1', 0, Math.min(body.length, LOOKED_AT_FIRST));
+  // It stands behind the device and the events.
+  if (body.length <= LOOKED_AT_FIRST || text.includes('RetryCount>')) return glanceAt(text);
+  return glanceAt(bytes.toString('latin1', 0, Math.min(body.length, LOOKED_AT)));
+}
+
+function glanceAt(text: string): InformEvents | null {
+  const start = text.indexOf('Inform>');
+  const before = text.charCodeAt(start - 1);
   if (start < 1 || (before !== LESS_THAN && before !== COLON)) return null;
   const events: string[] = [];
   for (let at = start; events.length < EVENTS_MAX; ) {
-    at = bytes.indexOf('EventCode', at);
+    at = text.indexOf('EventCode', at);
     if (at < 0) break;
-    if (!isEndTag(bytes, at)) {
-      const code = textBehind(bytes, at + 'EventCode'.length);
+    if (!isEndTag(text, at)) {
+      const code = textBehind(text, at + 'EventCode'.length);
       if (code !== null) events.push(code);
     }
     at += 'EventCode'.length;
   }
-  const OUI = elementText(bytes, 'OUI', start);
-  const SerialNumber = elementText(bytes, 'SerialNumber', start);
-  const ProductClass = elementText(bytes, 'ProductClass', start) ?? '';
+  const OUI = elementText(text, 'OUI', start);
+  const SerialNumber = elementText(text, 'SerialNumber', start);
+  const ProductClass = elementText(text, 'ProductClass', start) ?? '';
   const device = OUI === null || SerialNumber === null ? null : { Manufacturer: '', OUI, ProductClass, SerialNumber };
-  return { events, device };
+  const retryCount = elementText(text, 'RetryCount', start);
+  return { events, device, isRetry: retryCount !== null && retryCount !== '0' };
 }
 
-function elementText(bytes: Buffer, name: string, from: number): string | null {
-  const at = bytes.indexOf(name, from);
-  return at < 0 ? null : textBehind(bytes, at + name.length);
+function elementText(text: string, name: string, from: number): string | null {
+  const at = text.indexOf(name, from);
+  return at < 0 ? null : textBehind(text, at + name.length);
 }
 
 /** Text of the element whose name ends at `at`; null when it has none, or one that is not plain. */
-function textBehind(bytes: Buffer, at: number): string | null {
-  const open = bytes.indexOf(GREATER_THAN, at);
-  const close = bytes.indexOf(LESS_THAN, open);
-  if (open < 0 || close < 0 || close - open > TEXT_MAX || bytes[open - 1] === SLASH) return null;
-  const text = bytes.toString('latin1', open + 1, close).trim();
-  return PLAIN.test(text) ? text : null;
+function textBehind(text: string, at: number): string | null {
+  const open = text.indexOf('>', at);
+  const close = text.indexOf('<', open);
+  if (open < 0 || close < 0 || close - open > TEXT_MAX || text.charCodeAt(open - 1) === SLASH) return null;
+  const inside = text.slice(open + 1, close).trim();
+  return PLAIN.test(inside) ? inside : null;
 }
 
 /** True when the name at `at` is that of an end tag, with a prefix or without. */
-function isEndTag(bytes: Buffer, at: number): boolean {
-  const tag = bytes.lastIndexOf(LESS_THAN, at);
-  return bytes[tag + 1] === SLASH;
+function isEndTag(text: string, at: number): boolean {
+  return text.charCodeAt(text.lastIndexOf('<', at) + 1) === SLASH;
 }

@@ -25,7 +25,7 @@ import {
   type HttpServer,
   openHttp,
 } from './http.ts';
-import { shed } from './replies.ts';
+import { NO_CONTENT, shed } from './replies.ts';
 import { openSessionParts } from './session-parts.ts';
 import { SessionTable } from './session-table.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
@@ -82,8 +82,9 @@ const provesIdentity = config.cpeAuth !== 'none';
 const ofThread = { metrics, log, admission, waits, big, nudge, provesIdentity, unproven };
 const { secret, stamps, store, sessions, lastContacts, fileUrls, cwmp } = openSessionParts(data, table, ofThread);
 setInterval(() => {
-  lastWaits = waits.tick();
-  admission.measured(lastWaits);
+  const look = waits.tick();
+  lastWaits = look;
+  admission.measured(look);
 }, LIMITS.admissionTickMs).unref();
 const files = new FileServer({
   store: openFileStore(data.filesDir),
@@ -273,6 +274,7 @@ function refuse(reply: HttpReply): { type: 'discard'; reply: HttpReply } {
 }
 
 function counted(reply: HttpReply): HttpReply {
+  if (reply.status === NO_CONTENT.status) waits.sessionEnded();
   metrics.responded(reply.status);
   return reply;
 }

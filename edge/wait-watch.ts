@@ -9,6 +9,13 @@ export interface Waits {
   diskMs: number;
 }
 
+/** What a look at the thread found. */
+export interface Look extends Waits {
+  /** Sessions that ended since the last one, and how long ago that was. */
+  ended: number;
+  sinceMs: number;
+}
+
 export class WaitWatch {
   readonly #now: () => number;
   #tickedAt: number;
@@ -17,6 +24,7 @@ export class WaitWatch {
   #storedSince = 0;
   /** Longest wait for the disk that ended since the last tick. */
   #longestMs = 0;
+  #ended = 0;
 
   /** @param now milliseconds that only rise. */
   constructor(now: () => number) {
@@ -39,18 +47,23 @@ export class WaitWatch {
     this.#longestMs = Math.max(this.#longestMs, now - since);
   }
 
-  /**
-   * Called by a timer of admissionTickMs.
-   * @returns the longest waits since the last call.
-   */
-  tick(): Waits {
+  /** A session has ended. */
+  sessionEnded(): void {
+    this.#ended++;
+  }
+
+  /** Called by a timer of admissionTickMs: the longest waits since the last call. */
+  tick(): Look {
     const now = this.#now();
+    const sinceMs = now - this.#tickedAt;
     // A timer is late by as much as whoever came just after the last turn of the loop had to wait.
-    const loopMs = Math.max(0, now - this.#tickedAt - LIMITS.admissionTickMs);
+    const loopMs = Math.max(0, sinceMs - LIMITS.admissionTickMs);
     const stuck = this.#stored > 0 ? now - this.#storedSince : 0;
     const diskMs = Math.max(this.#longestMs, stuck);
     this.#tickedAt = now;
     this.#longestMs = 0;
-    return { loopMs, diskMs };
+    const ended = this.#ended;
+    this.#ended = 0;
+    return { loopMs, diskMs, ended, sinceMs };
   }
 }

@@ -350,7 +350,9 @@ export class Engine {
     this.#open--;
     this.#timers.clear(id);
     this.#tally.over(name, session);
-    const executed = name !== 'operator' || session.rpcs > 0 || !this.#plan.handsOver;
+    const saying: Saying = SAYINGS[name];
+    const wantsWork = name === 'operator' || saying.provisioned === true;
+    const executed = !wantsWork || session.rpcs > 0 || !this.#plan.handsOver;
     if (session.outcome === 'served' && executed) {
       this.#tally.done(name, session.endedAt - population.sinceOf(id));
       population.done(id);

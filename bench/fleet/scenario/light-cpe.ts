@@ -52,7 +52,7 @@ export interface Who {
   retryCount: number;
   /** Where it connects from; undefined leaves that to the system. */
   localAddress: string | undefined;
-  /** Values it was given; null for one that has none and will be given none. */
+  /** Values it was given; null for one whose values nobody asks for once the session is over. */
   held: Held | null;
 }
 
@@ -244,8 +244,8 @@ export class LightSession {
 
   #rpc(text: string, headEnd: number): void {
     this.rpcs++;
-    const held: Held = this.who.held ?? new Map();
-    this.#ask(answerRpc(text.slice(headEnd + 4), held), text, headEnd);
+    this.who.held ??= new Map();
+    this.#ask(answerRpc(text.slice(headEnd + 4), this.who.held), text, headEnd);
   }
 
   /** Gives the turn to the ACS, with the answer to its request or with nothing. */

@@ -107,7 +107,7 @@ test('goodput, percentiles and drain of a storm that was borne', () => {
   expect(operator.whole.p95Ms).toBeLessThan(105);
   expect(report.drains).toMatchObject([{ phase: 'after', backlog: 3_000, seconds: 9 }]);
   expect(report.drains[0]!.idealSeconds).toBeCloseTo(6, 1);
-  expect(report.memory).toEqual({ startBytes: 1e8, maxBytes: 1e8, endBytes: 1e8, rssMaxBytes: 2e8 });
+  expect(report.memory).toEqual({ startBytes: 1e8, maxBytes: 1e8, endBytes: 1e8, rssMaxBytes: 2e8, growth: 0 });
   expect(report.failures).toEqual({ 'connection reset': 100 });
   expect(report.verdicts.map(({ met }) => met)).toEqual([true, true, true, true]);
   expect(report.notes).toEqual([]);
@@ -121,9 +121,9 @@ test('each part of the contract can be broken', () => {
   expect(broken(storm({ operatorMs: 600 }))).toEqual(['operator p95']);
   expect(broken(storm({ drainMs: null }))).toEqual(['drain']);
   expect(broken(storm({ drainMs: 20_000 }))).toEqual(['drain']);
-  expect(broken(storm({ usage: (at) => ({ anonymousBytes: at === 12 ? 2e8 : 1e8 }) }))).toEqual(['memory growth']);
+  expect(broken(storm({ usage: (at) => ({ anonymousBytes: 1e8 + at * 1e7 }) }))).toEqual(['memory growth']);
   const samples = storm();
-  for (const one of samples.seconds) if (one.phase === 1) one.classes.get('periodic')!.served = 500;
+  for (const one of samples.seconds) if (one.phase === 1) one.classes.get('periodic')!.done = 500;
   expect(broken(samples)).toEqual(['goodput of peak']);
 });
 
@@ -154,7 +154,7 @@ test('what a reader must know is told: too little offered, CPEs missing, a late 
 
 test('the best three whole seconds in a row are the peak; the first and the last are parts', () => {
   const seconds = [9, 3, 4, 5, 1, 9].map((served, at) =>
-    second(0, at, { boot: counted({ first: served, served }, 1) }),
+    second(0, at, { boot: counted({ first: served, served, done: served }, 1) }),
   );
   expect(goodputPeak(seconds, 6_000)).toBe(4);
   expect(goodputPeak(seconds.slice(0, 2), 2_000)).toBe(6);

@@ -102,7 +102,7 @@ export interface Report {
   phases: PhaseReport[];
   classes: ClassReport[];
   drains: DrainReport[];
-  memory: { startBytes: number; maxBytes: number; endBytes: number; rssMaxBytes: number } | null;
+  memory: { startBytes: number; maxBytes: number; endBytes: number; rssMaxBytes: number; growth: number | null } | null;
   resources: ResourceReport[];
   saturatedFirst: ResourceName | null;
   failures: Record<string, number>;
@@ -125,18 +125,18 @@ const LATE_MS = 100;
 /** Cores taken by others from which on they are told of; the kernel's own work for loopback is less. */
 const OTHERS_MAX = 0.4;
 
-/** Sessions per second of a phase: the best three whole seconds in a row, or the mean of a phase that has not as many. */
+/** Sessions per second, with what they came for, of a phase: the best three whole seconds in a row, or the mean of a phase that has not as many. */
 export function goodputPeak(seconds: readonly Second[], ms: number): number {
-  return bestSeconds(seconds) ?? (ms > 0 ? (sum(seconds).served * 1_000) / ms : 0);
+  return bestSeconds(seconds) ?? (ms > 0 ? (sum(seconds).done * 1_000) / ms : 0);
 }
 
 /** Null when there are not as many: what is left of a burst, over the moment it takes, is no rate. */
 function bestSeconds(seconds: readonly Second[]): number | null {
   // The first and the last are of two phases.
-  const served = seconds.slice(1, -1).map((one) => sum([one]).served);
+  const done = seconds.slice(1, -1).map((one) => sum([one]).done);
   let best: number | null = null;
-  for (let i = 0; i + PEAK_SECONDS <= served.length; i++) {
-    const three = served.slice(i, i + PEAK_SECONDS).reduce((a, b) => a + b, 0) / PEAK_SECONDS;
+  for (let i = 0; i + PEAK_SECONDS <= done.length; i++) {
+    const three = done.slice(i, i + PEAK_SECONDS).reduce((a, b) => a + b, 0) / PEAK_SECONDS;
     best = Math.max(best ?? 0, three);
   }
   return best;
@@ -172,7 +172,7 @@ export function reportOf(samples: Samples): Report {
       .filter((_, i) => phases[i]!.kind !== 'pause'),
     classes: CLASS_NAMES.flatMap((name) => classReport(name, during)),
     drains: phases.flatMap((phase) => drainReport(phase, peakPerSecond)),
-    memory: memoryOf(during, usage),
+    memory: memoryOf(during, ofPhase(phases.findIndex(({ name }) => name === samples.contract?.phases[0])), usage),
     ...resourcesOf(during, usage),
     failures: failuresOf(seconds),
     verdicts: [],
@@ -198,7 +198,7 @@ function percentilesOf(histogram: Histogram): Percentiles {
 function phaseReport(phase: PlayedPhase, seconds: readonly Second[], peak: number): PhaseReport {
   const total = sum(seconds);
   const took = phase.ms / 1_000;
-  const goodputPerSecond = took > 0 ? total.served / took : 0;
+  const goodputPerSecond = took > 0 ? total.done / took : 0;
   return {
     ...{ name: phase.name, seconds: took, wantedPerSecond: phase.wantedPerSecond },
     ...countsOf(total),
@@ -233,7 +233,12 @@ function classReport(name: ClassName, seconds: readonly Second[]): ClassReport[]
   return [{ name, ...countsOf(total), session: percentilesOf(total.session), whole: percentilesOf(total.whole) }];
 }
 
-function memoryOf(seconds: readonly Second[], usage: ReadonlyMap<number, Usage>): Report['memory'] {
+/** @param loaded the seconds of the phase in which memory shall not grow; none when nobody asks. */
+function memoryOf(
+  seconds: readonly Second[],
+  loaded: readonly Second[],
+  usage: ReadonlyMap<number, Usage>,
+): Report['memory'] {
   const used = usedIn(seconds, usage).map(([, one]) => one);
   const [start, end] = [used[0], used.at(-1)];
   if (start === undefined || end === undefined || start.anonymousBytes === 0) return null;
@@ -242,7 +247,19 @@ function memoryOf(seconds: readonly Second[], usage: ReadonlyMap<number, Usage>)
     maxBytes: Math.max(...used.map(({ anonymousBytes }) => anonymousBytes)),
     endBytes: end.anonymousBytes,
     rssMaxBytes: Math.max(...used.map(({ rssBytes }) => rssBytes)),
+    growth: growthOf(usedIn(loaded, usage).map(([, one]) => one.anonymousBytes)),
   };
+}
+
+/**
+ * From the mean of the second quarter to the mean of the last: within the first the heap grows to what the load takes, and a single second
+ * is anywhere between two collections of garbage. Null for less than four seconds.
+ */
+function growthOf(bytes: readonly number[]): number | null {
+  const quarter = Math.floor(bytes.length / 4);
+  if (quarter === 0) return null;
+  const mean = (some: readonly number[]): number => some.reduce((a, b) => a + b, 0) / some.length;
+  return mean(bytes.slice(-quarter)) / mean(bytes.slice(quarter, 2 * quarter)) - 1;
 }
 
 /** Usage by second, each second once, in order. */
@@ -310,7 +327,7 @@ function verdictsOf(contract: Contract, report: Report): Verdict[] {
   const p95 = p95s.includes(null) || p95s.length === 0 ? null : Math.max(...p95s.map((ms) => ms ?? 0));
   const drain = report.drains.find(({ phase }) => phase === contract.drainPhase);
   const { memory } = report;
-  const growth = memory === null ? null : memory.maxBytes / memory.startBytes - 1;
+  const growth = memory?.growth ?? null;
   const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
   const verdict = (what: string, wanted: string, got: string, met: boolean): Verdict => ({ what, wanted, got, met });
   return [

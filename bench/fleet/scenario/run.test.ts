@@ -38,6 +38,17 @@ test('scenario: two generators share the CPEs, and the operator’s work is done
   expect(operator.whole.p95Ms).not.toBeNull();
 });
 
+test('scenario: a CPE that lost its settings gets them in the session in which it says so', async () => {
+  const scenario = scenarioOf('steady', 'small', { seconds: 2, cpes: 60 });
+  const reset = { arrivals: { pattern: 'rate', perSecond: 40 }, mix: { reset: 1 } } as const;
+  const phases = [{ ...scenario.phases[0]!, streams: [reset] }, scenario.phases[1]!];
+  const report = reportOf(await runScenario({ scenario: { ...scenario, phases }, generators: 1, seed: 1 }));
+  expectReconciled(report);
+  // Each of the small number of CPEs had one session or more, and none a second one for the want of work.
+  expect(report.total).toMatchObject({ retries: 0, failed: 0, leftWanting: 0, done: report.total.served });
+  expect(report.classes.find(({ name }) => name === 'reset')!.served).toBeGreaterThan(40);
+});
+
 test('scenario: a server that refuses everything sheds everything, and CPEs come again', async () => {
   const scenario = scenarioOf('outage-return', 'small');
   const [before] = scenario.phases;

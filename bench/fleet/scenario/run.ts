@@ -39,9 +39,9 @@ export interface RunResult extends Samples {
 const PATIENCE: Patience = { connectMs: 10_000, answerMs: 30_000 };
 /**
  * Sessions at once while the ACS gets to know the CPEs, and while its capacity is looked for: enough that those which wait for the disk do not
- * leave the processor idle.
+ * leave the processor idle, and so few that nobody is turned away.
  */
-const OPEN = { introduction: 64, capacity: 256 } as const;
+const OPEN = { introduction: 64, capacity: 128 } as const;
 /** The second Inform teaches nothing and lets the ACS know so: a periodic one is quiet from the third on. */
 const ROUNDS = 2;
 const PAUSE_SECONDS_MAX = 5;

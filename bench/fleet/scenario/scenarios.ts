@@ -12,6 +12,8 @@ export interface Saying {
   newFirmware?: true;
   /** Sends TransferComplete between Inform and empty POST: what delivers event 7 (A.3.3.2). */
   transferComplete?: true;
+  /** The ACS gives it a value within the session, and reads it back: a session without that was not what it came for. */
+  provisioned?: true;
 }
 
 /** The classes of sessions that latencies are told by. */
@@ -26,6 +28,16 @@ export const SAYINGS = {
       ['4 VALUE CHANGE', ''],
     ],
     newAddress: true,
+  },
+  /** Back without its settings: the ACS forgets what it knew of it, keeps the session until control has said what it shall have, and sets that. */
+  reset: {
+    events: [
+      ['0 BOOTSTRAP', ''],
+      ['1 BOOT', ''],
+      ['4 VALUE CHANGE', ''],
+    ],
+    newAddress: true,
+    provisioned: true,
   },
   reboot: {
     events: [
@@ -89,7 +101,7 @@ export interface Contract {
   phases: readonly string[];
   goodputOfPeak: number;
   operatorP95Ms: number;
-  /** Most that memory of its own may grow above where it was when the scenario began. */
+  /** Most that memory of its own may grow within the first of the phases, once it is warm. */
   memoryGrowth: number;
   drainPhase: string;
   drainTimesIdeal: number;
@@ -109,7 +121,7 @@ export interface Scenario {
   contract?: Contract;
 }
 
-export type ScenarioName = 'steady' | 'mass-reboot' | 'outage-return' | 'firmware-wave' | 'storm';
+export type ScenarioName = 'steady' | 'mass-reboot' | 'outage-return' | 'firmware-wave' | 'storm' | 'boot-storm';
 export type SizeName = 'small' | 'usual' | 'large';
 
 /** What differs by size. `time` shortens phases and retries alike. */
@@ -128,6 +140,26 @@ const BEFORE: Phase = {
 };
 /** Nobody new: whoever still waits comes when its retry is due. */
 const DRAIN: Phase = { name: 'drain', seconds: 300, streams: [], drains: true };
+
+/** Four times the capacity for a minute, then the capacity until those from before have had their session. */
+function stormOf(mix: Mix) {
+  const attempts = (times: number): Stream[] => [
+    { arrivals: { pattern: 'capacity', times, counting: 'attempts' }, mix },
+  ];
+  return {
+    ...{ cpes: 100_000, operatorPerSecond: 4, retry: TR069_RETRY, mix },
+    phases: [
+      BEFORE,
+      { name: 'storm', seconds: 60, streams: attempts(4), main: true },
+      { name: 'after', seconds: 600, streams: attempts(1), drains: true },
+      { ...DRAIN, seconds: 60 },
+    ],
+    contract: {
+      ...{ phases: ['storm', 'after'], goodputOfPeak: 0.9, operatorP95Ms: 1_000, memoryGrowth: 0.1 },
+      ...{ drainPhase: 'after', drainTimesIdeal: 2 },
+    },
+  } satisfies Omit<Scenario, 'name' | 'text' | 'capacitySeconds'>;
+}
 
 /** Each scenario in its usual size. */
 export const SCENARIOS = {
@@ -189,39 +221,17 @@ export const SCENARIOS = {
       DRAIN,
     ],
   },
+  /**
+   * One kind of session alone: with several, those let in during the storm would be dearer than those of the peak it is compared with,
+   * because the dear ones (a boot) come before the cheap ones (a periodic Inform).
+   */
   storm: {
-    text: 'four times what the ACS can serve for 60 s, then as much as it can, until the storm is worked off',
-    ...{ cpes: 100_000, operatorPerSecond: 4, retry: TR069_RETRY, mix: { periodic: 0.5, return: 0.3, change: 0.2 } },
-    phases: [
-      BEFORE,
-      {
-        name: 'storm',
-        seconds: 60,
-        streams: [
-          {
-            arrivals: { pattern: 'capacity', times: 4, counting: 'attempts' },
-            mix: { periodic: 0.5, return: 0.3, change: 0.2 },
-          },
-        ],
-        main: true,
-      },
-      {
-        name: 'after',
-        seconds: 600,
-        streams: [
-          {
-            arrivals: { pattern: 'capacity', times: 1, counting: 'attempts' },
-            mix: { periodic: 0.5, return: 0.3, change: 0.2 },
-          },
-        ],
-        drains: true,
-      },
-      { ...DRAIN, seconds: 60 },
-    ],
-    contract: {
-      ...{ phases: ['storm', 'after'], goodputOfPeak: 0.9, operatorP95Ms: 1_000, memoryGrowth: 0.2 },
-      ...{ drainPhase: 'after', drainTimesIdeal: 2 },
-    },
+    text: 'a region reboots into factory settings: four times what the ACS can provision for 60 s, then as much as it can',
+    ...stormOf({ reset: 1 }),
+  },
+  'boot-storm': {
+    text: 'power returns: four times the boots the ACS can serve for 60 s, then as many as it can; a boot costs little more than a refusal',
+    ...stormOf({ return: 1 }),
   },
 } as const satisfies Record<ScenarioName, Omit<Scenario, 'name' | 'capacitySeconds'>>;
 

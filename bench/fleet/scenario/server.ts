@@ -28,8 +28,8 @@ interface Server {
   close(): Promise<void>;
 }
 
-/** "Operator waiting" (bus/messages.ts). */
-const OPERATOR_PRIORITY = 90;
+/** Somebody waits; nobody does (edge/planner.ts). */
+const PRIORITY = { operator: 90, provisioning: 40 } as const;
 const WORK_LIFE_MS = 600_000;
 
 async function openEdge(): Promise<Server> {
@@ -46,32 +46,41 @@ async function openEdge(): Promise<Server> {
     },
   );
   const transport = new InProcessTransport();
-  transport.subscribe(ALL_FACTS, 'scenario', async () => {});
-  const edge = await startEdge(config, transport, silentLog, 'scenario');
   let handed = 0;
+  const handOver = (cpeIds: readonly string[], priority: number): Promise<void> => {
+    const now = Date.now();
+    const messages = cpeIds.map((cpeId) => {
+      const actionId = newId();
+      // A value the CPE has never had: a set of what it has already writes nothing.
+      const value = {
+        name: 'Device.WiFi.SSID.1.SSID',
+        value: `value ${++handed}`,
+        type: 'xsd:string',
+        secret: false,
+      };
+      const body: Work = {
+        ...{ actionId, generation: 1, cpeId, kind: 'set', args: { values: [value] } },
+        ...{ priority, commandKey: actionId.slice(0, 32) },
+        ...{ createdAt: now, expiresAt: now + WORK_LIFE_MS },
+      };
+      return { id: actionId, payload: { v: MESSAGE_VERSION, type: 'work', body } };
+    });
+    return transport.publish(decisionsFor(config.pop, config.edgeId), messages);
+  };
+  // What control does with a CPE that lost its settings: it hands over what the CPE shall have before it acknowledges the fact.
+  transport.subscribe(ALL_FACTS, 'scenario', async (_subject, messages) => {
+    const facts = messages.map(({ payload }) => payload as { type: string; body: { cpeId: string; reset?: boolean } });
+    const reset = facts.filter(({ type, body }) => type === 'inform' && body.reset === true);
+    await handOver(
+      reset.map(({ body }) => body.cpeId),
+      PRIORITY.provisioning,
+    );
+  });
+  const edge = await startEdge(config, transport, silentLog, 'scenario');
   return {
     port: edge.port,
     handsOver: true,
-    async work(cpes) {
-      const now = Date.now();
-      const messages = cpes.map((cpe) => {
-        const actionId = newId();
-        // A value the CPE has never had: a set of what it has already writes nothing.
-        const value = {
-          name: 'Device.WiFi.SSID.1.SSID',
-          value: `value ${++handed}`,
-          type: 'xsd:string',
-          secret: false,
-        };
-        const body: Work = {
-          ...{ actionId, generation: 1, cpeId: cpeIdOfNumber(cpe), kind: 'set', args: { values: [value] } },
-          ...{ priority: OPERATOR_PRIORITY, commandKey: actionId.slice(0, 32) },
-          ...{ createdAt: now, expiresAt: now + WORK_LIFE_MS },
-        };
-        return { id: actionId, payload: { v: MESSAGE_VERSION, type: 'work', body } };
-      });
-      await transport.publish(decisionsFor(config.pop, config.edgeId), messages);
-    },
+    work: (cpes) => handOver(cpes.map(cpeIdOfNumber), PRIORITY.operator),
     async stats() {
       const counters: Record<string, number> = {};
       for (const [, name, value] of (await edge.metrics()).matchAll(/^(starling_\S+) ([\d.e+-]+)$/gm)) {
