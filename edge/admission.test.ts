@@ -33,8 +33,8 @@ function bench(random = () => 0.5) {
   const judge = (name: AdmissionClass, isRetry = false): number | null =>
     admission.judge((isRetry ? again : first)[name], 'loop');
   const letIn = (): AdmissionClass[] => CLASSES.filter((name) => judge(name) === null);
-  const waited = (loopMs: number, diskMs = 0, ended = 0): void =>
-    admission.measured({ loopMs, diskMs, ended, sinceMs: LOOK_MS });
+  const waited = (loopMs: number, diskMs = 0, ended = 0, posts = 100): void =>
+    admission.measured({ loopMs, diskMs, posts, ended, sinceMs: LOOK_MS });
   const begin = (): void => {
     for (let i = 0; i < 3; i++) waited(LIMITS.admissionWaitMs * 2);
   };
@@ -63,7 +63,7 @@ test('as many begin as end: classes are turned away in order, the one somebody w
     expect(letIn()).toEqual(CLASSES.slice(0, classes));
   }
   settle(0);
-  for (let i = 0; i < 10; i++) admission.measured({ loopMs: 10_000, diskMs: 0, ended: 0, sinceMs: 10_000 });
+  for (let i = 0; i < 10; i++) admission.measured({ loopMs: 10_000, diskMs: 0, posts: 100, ended: 0, sinceMs: 10_000 });
   expect(letIn()).toEqual(['operator']);
 });
 
@@ -86,6 +86,12 @@ test.each([
   expect(letIn()).toEqual(['operator']);
 });
 
+test('a thread that waits for a core, with hardly a POST to answer, turns nobody away', () => {
+  const { admission, waited } = bench();
+  for (let i = 0; i < 10; i++) waited(5_000, 0, 0, 3);
+  expect(admission.isOpen).toBe(true);
+});
+
 test('of the class the bar stands in as large a part is let in as the bar tells, and those that come again are the first', () => {
   let n = 0;
   const { admission, judge, settle } = bench(() => (n++ % 100) / 100);
@@ -94,7 +100,7 @@ test('of the class the bar stands in as large a part is let in as the bar tells,
   for (let i = 0; i < 100; i++) {
     for (const name of ['operator', 'boot', 'change', 'periodic'] as const) judge(name);
     judge('periodic', true);
-    admission.measured({ loopMs: LIMITS.admissionWaitMs * 1.001, diskMs: 0, ended: 3.3, sinceMs: LOOK_MS });
+    admission.measured({ loopMs: LIMITS.admissionWaitMs * 1.001, diskMs: 0, posts: 100, ended: 3.3, sinceMs: LOOK_MS });
   }
   const admitted = (isRetry: boolean): number => {
     let count = 0;
@@ -185,7 +191,7 @@ test('a thread offered four times what it can serve is busy all the time, and no
     if (now > 10_000) longestMs = Math.max(longestMs, turnMs);
     const sinceMs = now - lookedAt;
     if (sinceMs < LIMITS.admissionTickMs) continue;
-    admission.measured({ loopMs: sinceMs - LIMITS.admissionTickMs, diskMs: 0, ended, sinceMs });
+    admission.measured({ loopMs: sinceMs - LIMITS.admissionTickMs, diskMs: 0, posts: 100, ended, sinceMs });
     served += ended;
     ended = 0;
     lookedAt = now;

@@ -78,9 +78,11 @@ export class Admission {
   }
 
   /** Called every admissionTickMs, or as much later as the thread is busy. */
-  measured({ loopMs, diskMs, ended, sinceMs }: Look): void {
+  measured({ loopMs, diskMs, posts, ended, sinceMs }: Look): void {
     this.#ended.add(ended, sinceMs);
-    this.#loop.measured(loopMs, this.#ended.perSecond, sinceMs);
+    // A thread that is late with hardly a POST to answer waits for a core, or for its own upkeep: turning CPEs away would not help it.
+    const isByPosts = posts >= POSTS_MIN || this.#loop.isLimiting;
+    this.#loop.measured(isByPosts ? loopMs : 0, this.#ended.perSecond, sinceMs);
     this.#disk.measured(diskMs, this.#ended.perSecond, sinceMs);
     // Nobody is asked then how often it has tried, and whoever waited may be among those that were served.
     if (this.isOpen) this.#served(ended);
@@ -244,6 +246,8 @@ function classOfEvent(code: string): number {
   return code.startsWith('6 ') ? 4 : 2;
 }
 
+/** POSTs between two looks that make a loop late by what is in them. */
+const POSTS_MIN = 8;
 /** Looks in a row after which a bar comes down: one slow turn of the loop, a collection of garbage, is no storm. */
 const OVER_MIN = 3;
 /** Two are enough when both waits were longer than so many times the aim: the thread is turning slowly, and the third look is far away. */

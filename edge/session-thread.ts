@@ -274,7 +274,7 @@ function refuse(reply: HttpReply): { type: 'discard'; reply: HttpReply } {
 }
 
 function counted(reply: HttpReply): HttpReply {
-  if (reply.status === NO_CONTENT.status) waits.sessionEnded();
+  waits.answered(reply.status === NO_CONTENT.status);
   metrics.responded(reply.status);
   return reply;
 }

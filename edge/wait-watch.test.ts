@@ -16,7 +16,7 @@ test('a timer that comes late tells how long the loop was busy', () => {
   pass(LIMITS.admissionTickMs);
   expect(watch.tick().loopMs).toBe(0);
   pass(LIMITS.admissionTickMs + 130);
-  expect(watch.tick()).toEqual({ loopMs: 130, diskMs: 0, ended: 0, sinceMs: LIMITS.admissionTickMs + 130 });
+  expect(watch.tick()).toEqual({ loopMs: 130, diskMs: 0, posts: 0, ended: 0, sinceMs: LIMITS.admissionTickMs + 130 });
 });
 
 test('the longest wait for the disk counts once it has ended, one that does not end while it lasts', () => {
@@ -34,10 +34,9 @@ test('the longest wait for the disk counts once it has ended, one that does not 
   expect(watch.tick().diskMs).toBe(0);
 });
 
-test('sessions that ended are told once', () => {
+test('POSTs and sessions that ended are told once', () => {
   const { watch } = bench();
-  watch.sessionEnded();
-  watch.sessionEnded();
-  expect(watch.tick().ended).toBe(2);
-  expect(watch.tick().ended).toBe(0);
+  for (const isEnd of [false, true, true]) watch.answered(isEnd);
+  expect(watch.tick()).toMatchObject({ posts: 3, ended: 2 });
+  expect(watch.tick()).toMatchObject({ posts: 0, ended: 0 });
 });

@@ -11,7 +11,8 @@ export interface Waits {
 
 /** What a look at the thread found. */
 export interface Look extends Waits {
-  /** Sessions that ended since the last one, and how long ago that was. */
+  /** POSTs answered and sessions ended since the last one, and how long ago that was. */
+  posts: number;
   ended: number;
   sinceMs: number;
 }
@@ -24,6 +25,7 @@ export class WaitWatch {
   #storedSince = 0;
   /** Longest wait for the disk that ended since the last tick. */
   #longestMs = 0;
+  #posts = 0;
   #ended = 0;
 
   /** @param now milliseconds that only rise. */
@@ -47,9 +49,10 @@ export class WaitWatch {
     this.#longestMs = Math.max(this.#longestMs, now - since);
   }
 
-  /** A session has ended. */
-  sessionEnded(): void {
-    this.#ended++;
+  /** A POST is answered, and with it a session ended or not. */
+  answered(isEnd: boolean): void {
+    this.#posts++;
+    if (isEnd) this.#ended++;
   }
 
   /** Called by a timer of admissionTickMs: the longest waits since the last call. */
@@ -62,8 +65,9 @@ export class WaitWatch {
     const diskMs = Math.max(this.#longestMs, stuck);
     this.#tickedAt = now;
     this.#longestMs = 0;
-    const ended = this.#ended;
+    const [posts, ended] = [this.#posts, this.#ended];
+    this.#posts = 0;
     this.#ended = 0;
-    return { loopMs, diskMs, ended, sinceMs };
+    return { loopMs, diskMs, posts, ended, sinceMs };
   }
 }
