@@ -15,8 +15,9 @@ export const LIMITS = {
   /** Longest time for one body, whatever its rate: 3 MB at 4 kB/s is 750 s. */
   bodyMsMax: 1_200_000,
   /**
-   * Largest body a session thread deals with by itself. Reading, planning and storing what 5,000 parameters say (1 MB) takes 65 ms, in which
-   * its other CPEs would wait, so 32 kB some 2 ms. In the pool a megabyte costs the session thread 4 ms still (docs/performance.md).
+   * Largest body a session thread deals with by itself. Of a document of 32 kB the pool takes 1.2 ms off the session thread, which its other
+   * CPEs would wait, and costs the server 3 to 4 ms more; of 64 kB it takes 3.7 for 2.3, of 256 kB 13 for nothing. The 99th percentile of
+   * quiet POSTs beside them is the same within the noise up to 32 kB, and a third lower with the pool at 64 kB (`bench:inform -- --part documents`).
    */
   inlineBytesMax: 32 * 1024,
   /** Documents that run in the pool of one thread or wait for it, and their bytes: past it their CPEs are told to come again. */

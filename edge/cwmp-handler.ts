@@ -46,6 +46,8 @@ export interface CwmpHandlerOptions {
   profiles: ProfileChooser;
   /** Where documents go that are too big for this thread; null on the thread they go to. */
   big: { post(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): Promise<HttpReply> | null } | null;
+  /** A body up to this size is no such document. */
+  inlineBytesMax: number;
   admission: Pick<Admission, 'isOpen' | 'judge'>;
   waits: Pick<WaitWatch, 'writing' | 'written'>;
   clock: Clock;
@@ -150,7 +152,7 @@ export class CwmpHandler {
       const retryAfter = admission.judge(body, 'disk');
       if (retryAfter !== null) return shed(retryAfter);
     }
-    if (body.length > LIMITS.inlineBytesMax && this.#o.big !== null) return this.#elsewhere(exchange, identity, body);
+    if (body.length > this.#o.inlineBytesMax && this.#o.big !== null) return this.#elsewhere(exchange, identity, body);
     const done = read(body, exchange.contentType);
     metrics.parsePath.inc(done.parsePath);
     return this.#take(exchange, identity, done, true);

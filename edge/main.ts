@@ -41,9 +41,16 @@ const BROKEN_CHECK_MS = 1_000;
 
 /**
  * Starts the edge on `config.dataDir`/edge.
+ * @param inlineBytesMax a bench's own, which puts one beside the other.
  * @throws ConfigError when the port is taken, or the folder or the certificate unusable.
  */
-export async function startEdge(config: Config, transport: BusTransport, log: Log, version: string): Promise<Edge> {
+export async function startEdge(
+  config: Config,
+  transport: BusTransport,
+  log: Log,
+  version: string,
+  inlineBytesMax: number = LIMITS.inlineBytesMax,
+): Promise<Edge> {
   checkCertificate(config);
   const port = await freePort(config.cwmpHost, config.cwmpPort);
   const storeDir = join(config.dataDir, 'edge');
@@ -72,7 +79,8 @@ export async function startEdge(config: Config, transport: BusTransport, log: Lo
     log.warn({ publicUrl }, 'STARLING_CWMP_PUBLIC_URL is not set: CPEs elsewhere cannot fetch files from this URL');
   }
   for (let lane = 1; lane <= threadCount; lane++) {
-    threads.push(new SessionThread({ ...base, sessionMemory, lane, port, publicUrl }, () => relay.nudge(), log));
+    const data = { ...base, sessionMemory, lane, port, publicUrl, inlineBytesMax };
+    threads.push(new SessionThread(data, () => relay.nudge(), log));
   }
   await Promise.all(threads.map((thread) => thread.listening));
   relay.start();

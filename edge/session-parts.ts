@@ -58,6 +58,7 @@ export function openSessionParts(data: ThreadData, table: SessionTable, ofThread
     lastContacts,
     profiles,
     clock,
+    inlineBytesMax: data.inlineBytesMax,
     downloadUrl: (_cpeId, fileId) => fileUrls.download(fileId, clock.now() + LIMITS.fileUrlMs),
     uploadUrl: (cpeId, actionId) => fileUrls.upload(cpeId, actionId, clock.now() + LIMITS.fileUrlMs),
     // One counter numbers the facts of all lanes, and the relay hands them over in its order, so the highest one speaks for all before it.

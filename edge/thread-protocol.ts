@@ -21,6 +21,8 @@ export interface ThreadData {
   port: number;
   /** Base URL of files for CPEs, without a slash at its end. */
   publicUrl: string;
+  /** Largest body a session thread deals with by itself. */
+  inlineBytesMax: number;
 }
 
 export type ToThread = { type: 'drain'; ms: number } | { type: 'metrics'; id: number };

@@ -66,7 +66,7 @@ export async function measureBeside(options: BesideOptions): Promise<BesideRepor
       await target.work(readers, 'get');
       const big = ask(bigOnes, {
         ...common,
-        ...{ traffic: 'big', devices: devices * 2, seed: devices, step: 1, atOnce: inFlight, sessions: devices },
+        ...{ traffic: 'big', first: devices, devices, seed: 0, step: 1, atOnce: inFlight, sessions: devices },
       });
       const second = await ask(quietOnes, quiet(round + 1));
       const read = await big;

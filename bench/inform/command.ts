@@ -3,6 +3,8 @@
 import { parseArgs } from 'node:util';
 import { measureBeside } from './beside.ts';
 import { Child } from './child.ts';
+import { documentsTable, measureDocuments } from './documents.ts';
+import { groupCommitTable, measureGroupCommit } from './group-commit.ts';
 import { complaints, openGuards, reportRows, tableOf } from './report.ts';
 import { type Generator, measureOnce, measureRows, type Sample, startServer, type Target } from './rounds.ts';
 import { FLOORS, type InformRow, ROWS } from './rows.ts';
@@ -15,8 +17,9 @@ const USAGE = `What an Inform session costs: CPU of the server process per sessi
   --seconds S      for one row in one round (2)
   --at-once N      sessions at once (32)
   --rows TEXT      only rows whose name holds TEXT, and what they are put beside
-  --json           one JSON object instead of the table
-  --guards         only the rows that have a guard, in short rounds: what CI runs
+  --part NAME      only that part: rows, group-commit, beside or documents
+  --json           one JSON object instead of the tables
+  --guards         only the rows that have a guard, and group-commit, in short rounds: what CI runs
   --target URL     measure the ACS that listens there, with quiet sessions; needs
   --pid PID[,PID]  its processes on this machine
 `;
@@ -27,6 +30,7 @@ const { values } = parseArgs({
     seconds: { type: 'string' },
     'at-once': { type: 'string', default: '32' },
     rows: { type: 'string' },
+    part: { type: 'string' },
     json: { type: 'boolean', default: false },
     guards: { type: 'boolean', default: false },
     target: { type: 'string' },
@@ -47,27 +51,65 @@ const options = {
   },
 };
 
-const rows = chosenRows();
+const PARTS = ['rows', 'group-commit', 'beside', 'documents'] as const;
+type Part = (typeof PARTS)[number];
+const parts = chosenParts();
+const rows = parts.has('rows') ? chosenRows() : [];
 const samples = values.target === undefined ? await measureRows(rows, options) : await measureTarget(values.target);
 const reports = reportRows(rows, samples);
+const { progress } = options;
+const few = { rounds: Math.min(options.rounds, 5), progress };
+const groupCommit = parts.has('group-commit')
+  ? await measureGroupCommit({ ...few, seconds: options.seconds, perSecond: 400 })
+  : null;
+const beside = parts.has('beside')
+  ? await measureBeside({ ...few, seconds: 4, inFlight: 100, quietPerSecond: 1_000, devices: 300 })
+  : null;
+const sizes = [8, 16, 32, 64, 128, 256].map((kB) => kB * 1_024);
+const documents = parts.has('documents')
+  ? await measureDocuments({ ...few, seconds: 2, sizes, bytesPerSecond: 1_000_000, quietPerSecond: 500 })
+  : null;
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-if (values.json) console.log(JSON.stringify({ options: { ...options, progress: undefined }, rows: reports }, null, 2));
-else console.table(tableOf(reports));
-if (values.target === undefined && values.rows === undefined && !values.guards && !values.json) {
-  console.log('Quiet sessions beside GetParameterValuesResponses of 5,000 parameters');
-  const beside = {
-    rounds: Math.min(options.rounds, 5),
-    seconds: 4,
-    inFlight: 100,
-    quietPerSecond: 1_000,
-    devices: 300,
-  };
-  console.table([await measureBeside({ ...beside, progress: options.progress })]);
+if (values.json) {
+  const all = { options: { ...options, progress: undefined }, rows: reports, groupCommit, beside, documents };
+  console.log(JSON.stringify(all, null, 2));
+} else {
+  if (rows.length > 0) console.table(tableOf(reports));
+  print('What a value change waits for the disk', groupCommit && groupCommitTable(groupCommit));
+  print('Quiet sessions beside GetParameterValuesResponses of 5,000 parameters', beside && [beside]);
+  print('Documents dealt with by the session thread and by the pool', documents && documentsTable(documents));
 }
 for (const sentence of openGuards(reports)) console.error(sentence);
-const wrong = complaints(reports);
+const wrong = [...complaints(reports), ...failures()];
 for (const sentence of wrong) console.error(sentence);
 process.exit(wrong.length > 0 ? 1 : 0);
+
+function print(title: string, table: object[] | null): void {
+  if (table === null) return;
+  console.log(title);
+  console.table(table);
+}
+
+/** What is measured: all there is, unless less was asked for. */
+function chosenParts(): ReadonlySet<Part> {
+  const { part, target, guards } = values;
+  if (part !== undefined) {
+    const named = PARTS.find((one) => one === part);
+    if (named !== undefined) return new Set([named]);
+    console.error(`There is no part ${part}. There are: ${PARTS.join(' · ')}`);
+    process.exit(2);
+  }
+  if (target !== undefined || values.rows !== undefined) return new Set(['rows']);
+  return new Set(guards ? ['rows', 'group-commit'] : PARTS);
+}
+
+/** Sessions that failed in the parts that are no rows. */
+function failures(): string[] {
+  const all = [...(documents ?? []), ...[groupCommit, beside].filter((one) => one !== null)];
+  return all
+    .filter(({ errors }) => errors > 0)
+    .map(({ errors, why }) => `beside the rows ${errors} sessions failed, e.g. ${why[0]}`);
+}
 
 function chosenRows(): readonly InformRow[] {
   if (values.target !== undefined) {

@@ -6,7 +6,7 @@ import { DEFAULT_STYLE } from '../../cwmp/envelope-style.ts';
 import { writeCpeResponse } from '../../cwmp/soap-writer.ts';
 import { CONTENT_TYPE, referenceInform, valuesResponse } from '../reference-inform.ts';
 
-/** What the Informs of a row say. `action`: quiet, and the ACS has a value to set; `big`: it reads an object of BIG_VALUES parameters. */
+/** What the Informs of a row say. `action`: quiet, and the ACS has a value to set; `big`: it reads an object of many parameters. */
 export type Traffic = 'quiet' | 'change' | 'boot' | 'action' | 'big';
 export type CpeAuth = 'none' | 'basic' | 'digest';
 
@@ -66,16 +66,22 @@ export function head(length: number, more: string): string {
   return `POST / HTTP/1.1\r\nHost: acs\r\nContent-Type: ${CONTENT_TYPE}\r\nSOAPAction: \r\n${more}Content-Length: ${length}\r\n\r\n`;
 }
 
+/** Parameters of a document of a megabyte. */
 export const BIG_VALUES = 5_000;
 
-const BIG = valuesResponse(BIG_VALUES);
-const BIG_ID_AT = BIG.indexOf('>a2<') + 1;
-const BIG_HEAD = BIG.subarray(0, BIG_ID_AT);
-const BIG_TAIL = BIG.subarray(BIG_ID_AT + 2);
+/** Documents by their number of parameters: what lies in front of their ID and behind it. */
+const documents = new Map<number, { head: Buffer; tail: Buffer }>();
 
-/** A GetParameterValuesResponse of 1 MB, in pieces, to the request that has this text. */
-export function bigAnswer(request: string): Buffer[] {
-  return [BIG_HEAD, Buffer.from(between(request, '>', '</cwmp:ID>')), BIG_TAIL];
+/** A GetParameterValuesResponse of so many parameters, in pieces, to the request that has this text. */
+export function bigAnswer(request: string, values: number): Buffer[] {
+  let document = documents.get(values);
+  if (document === undefined) {
+    const bytes = valuesResponse(values);
+    const idAt = bytes.indexOf('>a2<') + 1;
+    document = { head: bytes.subarray(0, idAt), tail: bytes.subarray(idAt + 2) };
+    documents.set(values, document);
+  }
+  return [document.head, Buffer.from(between(request, '>', '</cwmp:ID>')), document.tail];
 }
 
 /** Answers an RPC of the ACS; `held` is the value the CPE has, changed by a SetParameterValues. */

@@ -1,6 +1,8 @@
 // The small size of the Inform bench: real processes and sockets, a fraction of a second each. Counts are asserted, never times.
 
 import { expect, test } from 'vitest';
+import { documentsTable, measureDocuments } from './documents.ts';
+import { groupCommitTable, measureGroupCommit } from './group-commit.ts';
 import { measureRows } from './rounds.ts';
 import { type InformRow, ROWS } from './rows.ts';
 
@@ -32,6 +34,29 @@ test('bench: every kind of row of the Inform bench does its work', async () => {
   expect(quiet!.quiet).toBe(quiet!.sessions);
   expect(change!.quiet).toBe(0);
   expect(action!.quiet).toBe(0);
+}, 120_000);
+
+test('bench: quiet sessions and value changes come by turns at their rate, and each is what it is counted as', async () => {
+  const report = await measureGroupCommit({ rounds: 1, seconds: 0.5, perSecond: 40, progress: () => {} });
+  expect([report.errors, report.why]).toEqual([0, []]);
+  expect(report.quietSessions).toBeGreaterThan(0);
+  expect(report.changeSessions).toBeGreaterThan(0);
+  expect(report.countedQuiet).toBe(report.quietSessions);
+  expect([report.addedMinMs, report.addedMaxMs]).toEqual([report.addedMs, report.addedMs]);
+  expect(groupCommitTable(report)).toHaveLength(1);
+}, 120_000);
+
+test('bench: documents are dealt with by the session thread and by the pool, each read and answered', async () => {
+  const sizes = [6_000, 40_000];
+  const of = { rounds: 1, seconds: 0.5, sizes, bytesPerSecond: 200_000, quietPerSecond: 20, progress: () => {} };
+  const reports = await measureDocuments(of);
+  expect(reports.map((r) => [r.by, r.documents, r.countedInPool, r.errors, r.why])).toEqual([
+    ['session thread', 17, 0, 0, []],
+    ['pool', 17, 17, 0, []],
+    ['session thread', 3, 0, 0, []],
+    ['pool', 3, 3, 0, []],
+  ]);
+  expect(documentsTable(reports)).toMatchObject([6, 6, 39, 39].map((kB) => ({ 'document kB': kB, errors: 0 })));
 }, 120_000);
 
 test('every row has a base among the rows, and a guard not below its goal', () => {

@@ -3,7 +3,17 @@
 
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { answerRpc, basicLine, bigAnswer, type CpeAuth, DigestAnswer, head, Informs, type Traffic } from './cpe.ts';
+import {
+  answerRpc,
+  BIG_VALUES,
+  basicLine,
+  bigAnswer,
+  type CpeAuth,
+  DigestAnswer,
+  head,
+  Informs,
+  type Traffic,
+} from './cpe.ts';
 
 export interface Load {
   host: string;
@@ -11,9 +21,10 @@ export interface Load {
   tls: boolean;
   auth: CpeAuth;
   traffic: Traffic;
-  /** Device numbers: session i is of device (seed + i × step) modulo devices. */
+  /** Device numbers: session i is of device first + (seed + i × step) modulo devices. `first` is 0 unless said otherwise. */
   devices: number;
   seed: number;
+  first?: number;
   step?: number;
   keepAlive: boolean;
   atOnce: number;
@@ -22,6 +33,8 @@ export interface Load {
   sessions?: number;
   /** Sessions begun per second; absent: the next begins when one ends. */
   ratePerSecond?: number;
+  /** Parameters of a big document; BIG_VALUES unless said otherwise. */
+  values?: number;
 }
 
 export interface LoadResult {
@@ -35,6 +48,8 @@ export interface LoadResult {
   /** Microseconds from the last byte of a POST to the last of its answer, sampled. */
   informUs: number[];
   emptyUs: number[];
+  /** To the answer of the Inform from when its session was due, where sessions come at a rate: whatever was late is in it. */
+  dueUs: number[];
 }
 
 const STEP = 7_919;
@@ -49,7 +64,10 @@ export function runLoad(load: Load): Promise<LoadResult> {
 class Run {
   readonly load: Load;
   readonly informs: Informs;
-  readonly result: LoadResult = { sessions: 0, errors: 0, why: [], seconds: 0, rpcs: 0, informUs: [], emptyUs: [] };
+  readonly result: LoadResult = {
+    ...{ sessions: 0, errors: 0, why: [], seconds: 0, rpcs: 0 },
+    ...{ informUs: [], emptyUs: [], dueUs: [] },
+  };
   readonly #done: (result: LoadResult) => void;
   readonly #startedAt = performance.now();
   #begun = 0;
@@ -92,8 +110,8 @@ class Run {
   }
 
   device(): number {
-    const { seed, devices, step = STEP } = this.load;
-    return (seed + this.#begun * step) % devices;
+    const { seed, devices, first = 0, step = STEP } = this.load;
+    return first + ((seed + this.#begun * step) % devices);
   }
 
   sample(into: number[], us: number): void {
@@ -109,10 +127,12 @@ class Run {
   }
 
   #begin(session: Session): void {
+    const { ratePerSecond } = this.load;
+    const dueAt = ratePerSecond === undefined ? null : this.#startedAt + (this.#begun / ratePerSecond) * 1_000;
     const device = this.device();
     this.#begun++;
     this.#open++;
-    session.begin(device);
+    session.begin(device, dueAt);
   }
 
   #isOver(): boolean {
@@ -138,6 +158,8 @@ class Session {
   readonly #run: Run;
   #socket: Socket | null = null;
   #device = 0;
+  /** null where sessions do not come at a rate. */
+  #dueAt: number | null = null;
   #phase: 'inform' | 'challenged' | 'empty' | 'over' = 'over';
   #cookie = '';
   #digest: DigestAnswer | null = null;
@@ -150,8 +172,9 @@ class Session {
     this.#run = run;
   }
 
-  begin(device: number): void {
+  begin(device: number, dueAt: number | null): void {
     this.#device = device;
+    this.#dueAt = dueAt;
     this.#phase = 'inform';
     this.#cookie = '';
     this.#digest = null;
@@ -220,7 +243,8 @@ class Session {
   }
 
   #answer(text: string): void {
-    const us = (performance.now() - this.#sentAt) * 1_000;
+    const now = performance.now();
+    const us = (now - this.#sentAt) * 1_000;
     const run = this.#run;
     const status = text.slice(9, 12);
     if (this.#phase === 'inform' && status === '401' && run.load.auth === 'digest') {
@@ -233,6 +257,7 @@ class Session {
         return;
       }
       run.sample(run.result.informUs, us);
+      if (this.#dueAt !== null) run.sample(run.result.dueUs, (now - this.#dueAt) * 1_000);
       this.#phase = 'empty';
       this.#cookie = `Cookie: ${cookieIn(text)}\r\n`;
       this.#post(0, '');
@@ -242,7 +267,7 @@ class Session {
       this.#post(Buffer.byteLength(body), body);
     } else if (status === '200' && run.load.traffic === 'big') {
       run.result.rpcs++;
-      const pieces = bigAnswer(text);
+      const pieces = bigAnswer(text, run.load.values ?? BIG_VALUES);
       this.#post(
         pieces.reduce((sum, { length }) => sum + length, 0),
         '',

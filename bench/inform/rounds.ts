@@ -50,7 +50,7 @@ export interface Target {
 }
 
 export type Generator = Child<ToGenerator, FromGenerator>;
-type Server = Child<ToServer, FromServer>;
+export type Server = Child<ToServer, FromServer>;
 
 /** Sessions of a round whose ACS has an action for each: they are handed over before the clock runs. */
 const ACTIONS = 1_500;

@@ -25,6 +25,8 @@ export interface ServerOptions {
   /** In the store before it starts, with the parameters of their Inform and so many more. */
   devices?: number;
   parameters?: number;
+  /** Largest body a session thread deals with by itself, where it is not the edge's own. */
+  inlineBytesMax?: number;
   /** Not shared with rows that say the same otherwise. */
   apart?: boolean;
 }
@@ -99,7 +101,7 @@ async function fill(dir: string, options: ServerOptions): Promise<number> {
 }
 
 async function openEdge(options: ServerOptions, dir: string): Promise<Server> {
-  const { auth = 'none', tls } = options;
+  const { auth = 'none', tls, inlineBytesMax } = options;
   const env: Record<string, string> = {
     STARLING_CWMP_PORT: '0',
     STARLING_DATA_DIR: dir,
@@ -119,7 +121,7 @@ async function openEdge(options: ServerOptions, dir: string): Promise<Server> {
   const fillSeconds = (performance.now() - startedAt) / 1_000;
   const transport = new InProcessTransport();
   transport.subscribe(ALL_FACTS, 'bench', async () => {});
-  const edge = await startEdge(config, transport, silentLog, 'bench');
+  const edge = await startEdge(config, transport, silentLog, 'bench', inlineBytesMax);
   let handed = 0;
   return {
     port: edge.port,
