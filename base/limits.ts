@@ -158,8 +158,8 @@ export const LIMITS = {
   busRedeliverMsMax: 2_000,
   /** Times a batch is handed over before publish rejects and the publisher, who has it durably, decides. */
   busDeliveriesMax: 5,
-  /** Least time between two nudges of a session thread: facts of that time travel in one batch. */
-  nudgeGapMs: 10,
+  /** Least time between two nudges of a session thread: facts of that time travel in one batch. 10 ms cost 15 µs more per value change. */
+  nudgeGapMs: 30,
   /** The outbox is looked at this often even when nobody nudged: one atomic load. */
   relayPollMs: 50,
   /** First and longest pause after a batch that the bus did not take; a centre that is away for a day costs a try every 10 s. */
