@@ -16,12 +16,12 @@ import type { SessionMetrics } from './edge-metrics.ts';
 import type { CwmpExchange, HttpReply } from './http.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { SOAP, setCookieOf } from './replies.ts';
-import { GLANCED, type SessionClaims } from './session-cookie.ts';
+import { isGlanced, type SessionClaims } from './session-cookie.ts';
 import type { Sessions } from './sessions.ts';
 import type { EdgeStore } from './store/store.ts';
 
 export interface QuietInformsOptions {
-  store: Pick<EdgeStore, 'quietMark' | 'putQuietMark' | 'getDevice'>;
+  store: Pick<EdgeStore, 'workMark' | 'quietMark' | 'putQuietMark' | 'getDevice'>;
   sessions: Pick<Sessions, 'beginQuiet'>;
   lastContacts: Pick<LastContacts, 'mark'>;
   metrics: SessionMetrics;
@@ -70,13 +70,16 @@ export class QuietInforms {
     const glance = this.#glance;
     if (!glance.at(body, this.#contextOf(exchange))) return null;
     const { cpeId } = glance;
+    // In this order: work that comes between the two takes the mark away, and work that comes later is told by the number.
+    const workMark = this.#o.store.workMark(cpeId);
     const mark = this.#o.store.quietMark(cpeId);
     if (mark === undefined || !this.#equals(mark)) return null;
     if (identity !== null && !mayInformAs(identity, cpeId)) return null;
     const answer = this.#answerOf(mark);
     const nowMs = this.#o.clock.now();
     const { namespace, version, timeoutMs } = answer;
-    const cookie = this.#o.sessions.beginQuiet(identity, { cpeId, namespace, version, timeoutMs, nowMs });
+    const begun = { cpeId, namespace, version, timeoutMs, nowMs };
+    const cookie = this.#o.sessions.beginQuiet(identity, begun, workMark);
     this.#o.lastContacts.mark(cpeId, nowMs);
     this.#o.metrics.quietInforms++;
     return {
@@ -103,8 +106,9 @@ export class QuietInforms {
   }
 
   /** The session of such a cookie has ended, quietly, and its CPE returned the cookie. */
-  remember({ cpeId, quiet, namespaceDigit, version, timeoutSeconds }: SessionClaims): void {
-    const profile = quiet === GLANCED ? undefined : this.#o.store.getDevice(cpeId)?.cpe.profile;
+  remember(claims: SessionClaims): void {
+    const { cpeId, quiet, namespaceDigit, version, timeoutSeconds } = claims;
+    const profile = isGlanced(claims) ? undefined : this.#o.store.getDevice(cpeId)?.cpe.profile;
     if (profile === undefined) return;
     const named = quiet.endsWith(NAMES_VERSION);
     const fingerprint = Buffer.from(named ? quiet.slice(0, -1) : quiet, 'base64url');

@@ -7,13 +7,24 @@
 // guards against; and it takes a quarter of the time.
 
 import { hash } from 'node:crypto';
+import { hashText } from '../base/hash-text.ts';
 import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
-import { hashText } from './session-table.ts';
 
 export const COOKIE_NAME = 'sid';
-/** In the place of `quiet`: the session began at a glance, so its CPE has its mark, and nobody is to look for it by its address. */
-export const GLANCED = '-';
+/**
+ * Begins `quiet` of a session that began at a glance, so that its CPE has its mark and nobody is to look for it by its address. Behind it
+ * EdgeStore.workMark of that moment.
+ */
+const GLANCED = '~';
+
+export function glancedAt(workMark: number): string {
+  return GLANCED + workMark.toString(36);
+}
+
+export function isGlanced({ quiet }: SessionClaims): boolean {
+  return quiet.startsWith(GLANCED);
+}
 
 export interface SessionClaims {
   /** incarnation-lane-count, base 36: names the session in logs and evidence. */
@@ -30,7 +41,7 @@ export interface SessionClaims {
   cpeId: CpeId;
   /** User the Inform was authenticated as; '' without authentication. Not sealed in clear: see `authTag`. */
   authTag: string;
-  /** What becomes the quiet mark of the CPE when this session ends quietly (quiet-informs.ts); '' for none, or GLANCED. */
+  /** What becomes the quiet mark of the CPE when this session ends quietly (quiet-informs.ts); '' for none. Or glancedAt(). */
   quiet: string;
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { createSessionMemory, hashText, SessionTable } from './session-table.ts';
+import { hashText } from '../base/hash-text.ts';
+import { createSessionMemory, SessionTable } from './session-table.ts';
 
 test('an Inform voids the sessions of the same CPE that came before, on every thread', () => {
   const memory = createSessionMemory();

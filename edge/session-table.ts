@@ -13,6 +13,7 @@
 //
 // Expected CPEs: slot = hash(cpeId), the second until which somebody waits. Two CPEs in one slot are both let in first; no harm in that.
 
+import { hashText } from '../base/hash-text.ts';
 import type { CpeId } from '../base/ids.ts';
 import { QUIET_COUNT_BYTES, QuietCount } from './quiet-count.ts';
 
@@ -34,19 +35,6 @@ const TOTAL_BYTES = QUIET_AT + QUIET_COUNT_BYTES;
 /** Made once by the main thread of the edge and handed to every session thread. */
 export function createSessionMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(TOTAL_BYTES);
-}
-
-/** FNV-1a over UTF-16 code units; good enough to spread identities over slots. */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) {
-    hash ^= text.charCodeAt(i);
-    hash = Math.imul(hash, 0x01000193);
-  }
-  // Final mix: serial numbers differ in few trailing digits.
-  hash ^= hash >>> 15;
-  hash = Math.imul(hash, 0x2c1b3c6d);
-  return (hash ^ (hash >>> 13)) >>> 0;
 }
 
 export class SessionTable {

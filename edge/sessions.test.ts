@@ -7,7 +7,7 @@ import type { HttpExchange } from './http.ts';
 import { COOKIE_NAME, SessionCookies } from './session-cookie.ts';
 import { createSessionMemory, SessionTable } from './session-table.ts';
 import { Sessions } from './sessions.ts';
-import { openStore } from './store/store.test-helper.ts';
+import { openStore, recordOf, workOf } from './store/store.test-helper.ts';
 
 const from = (cookie = ''): HttpExchange => ({ address: '192.0.2.1', cookie }) as HttpExchange;
 
@@ -36,12 +36,12 @@ function bench() {
     nowMs: clock.now(),
   });
   const begin = (serial: string) => sessions.begin(from(), null, begun(serial));
-  const beginQuiet = (serial: string) => sessions.beginQuiet(null, begun(serial));
-  const marked = async (serial: string): Promise<void> => {
-    store.putQuietMark(`00D09E-Box-${serial}`, Buffer.from('a mark'));
-    await store.flushed();
+  const beginQuiet = (serial: string) => {
+    const what = begun(serial);
+    return sessions.beginQuiet(null, what, store.workMark(what.cpeId));
   };
-  return { clock, sessions, another, table, begin, beginQuiet, marked };
+  const giveWork = (serial: string) => store.putWork(recordOf(workOf('work', { cpeId: `00D09E-Box-${serial}` })));
+  return { clock, sessions, another, table, begin, beginQuiet, giveWork };
 }
 
 test('a session counts as open until its timeout after its last POST, in whatever order sessions began', () => {
@@ -68,18 +68,16 @@ test('a session that was closed is neither open nor found again by its cookie', 
   expect([sessions.openSessions(), sessions.find(exchange, null)]).toEqual([0, null]);
 });
 
-test('a session that began at a glance ends at a look, once', async () => {
-  const { sessions, beginQuiet, marked } = bench();
-  await marked('1');
+test('a session that began at a glance ends at a look, once', () => {
+  const { sessions, beginQuiet } = bench();
   const exchange = from(`${COOKIE_NAME}=${beginQuiet('1')}`);
   expect(sessions.openQuietSessions()).toBe(1);
   expect([sessions.endQuiet(exchange, null), sessions.openQuietSessions()]).toEqual([true, 0]);
   expect([sessions.endQuiet(exchange, null), sessions.find(exchange, null)]).toEqual([false, null]);
 });
 
-test('a session that was read is not ended at a look, even where its CPE has a mark: it is looked for by its address', async () => {
-  const { clock, sessions, table, begin, marked } = bench();
-  await marked('1');
+test('a session that was read is not ended at a look: it is looked for by its address', () => {
+  const { clock, sessions, table, begin } = bench();
   const exchange = from(`${COOKIE_NAME}=${begin('1').cookie}`);
   expect(sessions.endQuiet(exchange, null)).toBe(false);
   sessions.close(sessions.find(exchange, null)!, exchange, null, 'done');
@@ -87,10 +85,10 @@ test('a session that was read is not ended at a look, even where its CPE has a m
   expect(table.findAddress(exchange.address, clock.now() / 1_000)).toBeNull();
 });
 
-test('a session that began at a glance and found work counts as open until it is closed', () => {
-  const { sessions, beginQuiet } = bench();
+test('a session that began at a glance and found work counts as open until it is closed', async () => {
+  const { sessions, beginQuiet, giveWork } = bench();
   const exchange = from(`${COOKIE_NAME}=${beginQuiet('1')}`);
-  // No mark: it went with the work that came.
+  await giveWork('1');
   expect(sessions.endQuiet(exchange, null)).toBe(false);
   const found = sessions.find(exchange, null);
   expect([found?.session.phase, sessions.openQuietSessions()]).toEqual(['cpe-turn', 1]);
@@ -108,7 +106,6 @@ test('a session that began on one thread and ended on another is open on neither
   other.close(found, exchange, null, 'done');
   expect([one.sessions.openSessions(), other.openSessions()]).toEqual([0, 0]);
 
-  await one.marked('2');
   const quiet = from(`${COOKIE_NAME}=${one.beginQuiet('2')}`);
   expect(other.openQuietSessions()).toBe(1);
   expect([other.endQuiet(quiet, null), one.sessions.openQuietSessions()]).toEqual([true, 0]);
@@ -132,9 +129,8 @@ test('a quiet session that never ends counts as open until its time is over', ()
   expect(sessions.openQuietSessions()).toBe(1);
 });
 
-test('a session that began at a glance is not ended after its time, nor by another user', async () => {
-  const { clock, sessions, beginQuiet, marked } = bench();
-  await marked('1');
+test('a session that began at a glance is not ended after its time, nor by another user', () => {
+  const { clock, sessions, beginQuiet } = bench();
   const exchange = from(`${COOKIE_NAME}=${beginQuiet('1')}`);
   expect(sessions.endQuiet(exchange, { scheme: 'basic', username: 'other', cpeId: null })).toBe(false);
   clock.advance(LIMITS.sessionTimeoutMs + 1_000);

@@ -10,7 +10,7 @@ import type { Identity } from './auth.ts';
 import type { SessionTolerance } from './deviations.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import type { CwmpExchange } from './http.ts';
-import { findCookie, GLANCED, type SessionClaims, type SessionCookies } from './session-cookie.ts';
+import { findCookie, glancedAt, isGlanced, type SessionClaims, type SessionCookies } from './session-cookie.ts';
 import type { SessionTable } from './session-table.ts';
 import { type EdgeStore, isExpired, type SessionRecord } from './store/store.ts';
 
@@ -126,25 +126,28 @@ export class Sessions {
     return { sessionId, cookie };
   }
 
-  /** Begins a session of a CPE that is known to return cookies, of which nothing is expected but its end: no look-up is prepared. */
-  beginQuiet(identity: Identity | null, what: Begun): string {
+  /**
+   * Begins a session of a CPE that is known to return cookies, of which nothing is expected but its end: no look-up is prepared.
+   * @param workMark of the store, taken before its quiet mark was.
+   */
+  beginQuiet(identity: Identity | null, what: Begun, workMark: number): string {
     this.#o.table.quiet.begun(Math.floor(what.nowMs / 1000));
-    return this.#seal(identity, what, GLANCED).cookie;
+    return this.#seal(identity, what, glancedAt(workMark)).cookie;
   }
 
   /**
-   * Ends a session of beginQuiet that stayed quiet: its cookie came back, and its CPE has a quiet mark, so neither work nor a record.
+   * Ends a session of beginQuiet that stayed quiet: its cookie came back, and no work has come for its CPE.
    * @returns false when this POST is anything else: then nothing has happened.
    */
   endQuiet(exchange: CwmpExchange, identity: Identity | null): boolean {
     const { cookies, table, store, clock } = this.#o;
     const cookie = findCookie(exchange.cookie);
     const claims = cookie === null ? null : this.#claimsOf(cookie);
-    if (claims === null || claims.quiet !== GLANCED) return false;
-    const { cpeId, generation, startedAtSeconds, timeoutSeconds } = claims;
+    if (claims === null || !isGlanced(claims)) return false;
+    const { cpeId, generation, startedAtSeconds, timeoutSeconds, quiet } = claims;
     if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) return false;
     if ((startedAtSeconds + timeoutSeconds) * 1000 < clock.now() || !table.isLive(cpeId, generation)) return false;
-    if (store.quietMark(cpeId) === undefined) return false;
+    if (quiet !== glancedAt(store.workMark(cpeId))) return false;
     table.end(cpeId, generation);
     table.quiet.ended(startedAtSeconds);
     return true;
@@ -226,8 +229,8 @@ export class Sessions {
   }
 
   /** A quiet session gets a record, for it goes on: it is not among the quiet ones any more. */
-  noLongerQuiet({ quiet, startedAtSeconds }: SessionClaims): void {
-    if (quiet === GLANCED) this.#o.table.quiet.ended(startedAtSeconds);
+  noLongerQuiet(claims: SessionClaims): void {
+    if (isGlanced(claims)) this.#o.table.quiet.ended(claims.startedAtSeconds);
   }
 
   /** The session is over: its cookie is worth nothing from now on. */

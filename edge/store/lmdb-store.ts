@@ -252,8 +252,16 @@ export class LmdbEdgeStore implements RelayStore {
     return this.#work.has(cpeId);
   }
 
+  workMark(cpeId: string): number {
+    return this.#stamps.workMark(cpeId);
+  }
+
   putWork(record: WorkRecord): Promise<boolean> {
-    return this.#unlessRefused(() => this.#work.put(record));
+    return this.#unlessRefused(async () => {
+      const held = await this.#work.put(record);
+      if (held) this.#stamps.workCame(record.work.cpeId);
+      return held;
+    });
   }
 
   removeWork(cpeId: string, actionId: string): Promise<void> {
@@ -298,12 +306,16 @@ export class LmdbEdgeStore implements RelayStore {
   async transact<T>(change: (transaction: EdgeTransaction) => T): Promise<T> {
     let facts = 0;
     let bytes = 0;
+    const withWork: string[] = [];
     const transaction: EdgeTransaction = {
       getSession: (cpeId) => this.#sessions.direct.get(cpeId),
       removeSession: (cpeId) => void this.#sessions.direct.remove(cpeId),
       getWork: (cpeId, actionId) => this.#work.getInside(cpeId, actionId),
       endedGeneration: (cpeId, actionId) => this.#work.endedInside(cpeId, actionId),
-      putWork: (record) => this.#work.putInside(record),
+      putWork: (record) => {
+        this.#work.putInside(record);
+        withWork.push(record.work.cpeId);
+      },
       removeWork: (cpeId, actionId) => this.#work.removeInside(cpeId, actionId),
       appendFacts: (bodies, at) => {
         facts += bodies.length;
@@ -311,6 +323,7 @@ export class LmdbEdgeStore implements RelayStore {
       },
     };
     const value = await this.#environment.transact(() => change(transaction));
+    for (const cpeId of withWork) this.#stamps.workCame(cpeId);
     this.#stamps.outboxGrew(facts, bytes);
     return value;
   }

@@ -9,6 +9,8 @@
 import type { Database } from 'lmdb';
 import { assert } from '../../base/assert.ts';
 import type { StoreErrorCode } from '../../base/errors.ts';
+import { hashText } from '../../base/hash-text.ts';
+import type { CpeId } from '../../base/ids.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { Environment, type Stats } from './environment.ts';
 
@@ -24,6 +26,8 @@ const OUTBOX_FULL = 1;
 const COMMITS = 2;
 const SETTINGS = 3;
 const FLAGS = 4;
+/** Behind the flags: how often work came, by a hash of its CPE. Two CPEs in one slot are both looked after; no harm in that. */
+const WORK_SLOTS = 1 << 16;
 
 const REFUSALS: (StoreErrorCode | null)[] = [null, 'disk-full', 'broken'];
 const DISK_FULL = 1;
@@ -36,11 +40,13 @@ export class Stamps {
   readonly incarnation: number;
   readonly #words: BigInt64Array;
   readonly #flags: Int32Array;
+  readonly #work: Int32Array;
 
   constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
     this.#words = new BigInt64Array(memory, 0, WORDS);
     this.#flags = new Int32Array(memory, WORDS * 8, FLAGS);
+    this.#work = new Int32Array(memory, WORDS * 8 + FLAGS * 4, WORK_SLOTS);
     this.incarnation = Number(Atomics.load(this.#words, INCARNATION));
   }
 
@@ -60,7 +66,7 @@ export class Stamps {
       meta.put('incarnation', next);
       return next;
     });
-    const memory = new SharedArrayBuffer(WORDS * 8 + FLAGS * 4);
+    const memory = new SharedArrayBuffer(WORDS * 8 + (FLAGS + WORK_SLOTS) * 4);
     const words = new BigInt64Array(memory, 0, WORDS);
     words[NEXT] = BigInt(incarnation) * BigInt(SPAN);
     words[INCARNATION] = BigInt(incarnation);
@@ -115,6 +121,15 @@ export class Stamps {
   /** Another number whenever some thread's writes have become visible since: what was read before may be old. */
   commits(): number {
     return Atomics.load(this.#flags, COMMITS);
+  }
+
+  /** Another number whenever work of this CPE has become visible since. */
+  workMark(cpeId: CpeId): number {
+    return Atomics.load(this.#work, hashText(cpeId) & (WORK_SLOTS - 1));
+  }
+
+  workCame(cpeId: CpeId): void {
+    Atomics.add(this.#work, hashText(cpeId) & (WORK_SLOTS - 1), 1);
   }
 
   /** Another number whenever settings of some device have changed. */

@@ -122,6 +122,8 @@ export interface EdgeStore {
   /** Open work of a device, highest priority first, then oldest. */
   workOf(cpeId: string): WorkRecord[];
   hasWork(cpeId: string): boolean;
+  /** Another number whenever work of this CPE has become visible since, whoever wrote it. */
+  workMark(cpeId: string): number;
   /**
    * Writes a record. One whose task has begun (state is not undefined) is only written over the same generation of itself, so that
    * work which was cancelled or replaced meanwhile does not come back.
