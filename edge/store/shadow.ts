@@ -101,7 +101,7 @@ export class Shadow {
     if (rest.length > 0) {
       const directory = this.#directories.get(cpeId) ?? [];
       const tree = this.#tree(cpeId, directory);
-      for (const { Name, Value, Type } of rest) tree.set(Name, { value: Value, type: Type });
+      tree.setAll(rest.map(({ Name, Value, Type }) => ({ name: Name, value: Value, type: Type })));
       writes.push(...this.#write(cpeId, directory, tree));
     }
     await Promise.all(writes);
@@ -120,7 +120,7 @@ export class Shadow {
         if (left.length < list.length) writes.push(this.#hot.put(cpeId, left));
       }
     }
-    for (const { Name, Writable } of names) tree.set(Name, { writable: Writable });
+    tree.setAll(names.map(({ Name, Writable }) => ({ name: Name, writable: Writable })));
     writes.push(...this.#write(cpeId, directory, tree));
     await Promise.all(writes);
   }
