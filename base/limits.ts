@@ -149,6 +149,8 @@ export const LIMITS = {
   // ── Bus, outbox, control ─────────────────────────────────────────────────────────────────────────────────────────
   /** Facts in one batch from the outbox to the bus. */
   relayBatchFacts: 500,
+  /** About their bytes: a fact of 5,000 parameters has 0.6 MB, and its objects ten times that. */
+  relayBatchBytes: 1024 * 1024,
   /** Bytes of the outbox before sessions are refused with 503: the disk is the bound, not memory. */
   outboxBytesMax: 8 * 1024 * 1024 * 1024,
   /** Messages an in-process subscriber may have waiting before publish waits. */
