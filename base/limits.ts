@@ -29,8 +29,14 @@ export const LIMITS = {
   poolMetricsMs: 250,
   /** Bytes of bodies held by one thread at once; past it a new large body is answered 503 (many slow uploads at once). */
   bodyBytesHeldMax: 256 * 1024 * 1024,
-  /** What one kept piece of a body counts for besides its bytes, about its objects: sent byte by byte, they are nearly all it takes. */
-  bodyChunkCostBytes: 256,
+  /** What one body counts for besides the memory it lies in, about its objects: of one that has just begun they are nearly all it takes. */
+  bodyCostBytes: 256,
+  /**
+   * Bytes a second that one thread takes of bodies too large to deal with inline, and those it takes at once before it pauses them: a
+   * megabyte costs it 1 to 2 ms, in which its other CPEs wait. The pool behind it gets through 20 to 40 MB a second.
+   */
+  bigBodyBytesPerSecond: 64 * 1024 * 1024,
+  bigBodyBytesAtOnce: 512 * 1024,
   /** Compressed bodies one thread inflates at once: as many as libuv has threads, each up to bodyBytesMax. */
   inflatesMax: 4,
   /** Those that wait for it, and their bytes as received. Ordinary ones take 0.1 ms, so the last of 1,000 waits 25 ms. */
@@ -147,6 +153,8 @@ export const LIMITS = {
   // ── Bus, outbox, control ─────────────────────────────────────────────────────────────────────────────────────────
   /** Facts in one batch from the outbox to the bus. */
   relayBatchFacts: 500,
+  /** About their bytes: a fact of 5,000 parameters has 0.6 MB, and its objects ten times that. */
+  relayBatchBytes: 1024 * 1024,
   /** Bytes of the outbox before sessions are refused with 503: the disk is the bound, not memory. */
   outboxBytesMax: 8 * 1024 * 1024 * 1024,
   /** Messages an in-process subscriber may have waiting before publish waits. */

@@ -32,9 +32,16 @@ const { store, cwmp } = openSessionParts(data, new SessionTable(data.sessionMemo
 
 giveWay();
 
+/** Resolves in the turn of the loop after that of the document before. */
+let turn: Promise<unknown> = Promise.resolve();
+
 export default async function run(task: BigTask): Promise<BigResult> {
   switch (task.type) {
     case 'post': {
+      // A turn for each: all of one turn are stored in one transaction, answered together, and answered by the next documents together.
+      const before = turn;
+      turn = before.then(() => new Promise(setImmediate));
+      await before;
       const { bytes, identity, cookie, contentType, address, addressBytes } = task;
       const exchange = {
         cookie,

@@ -2,9 +2,9 @@
 // recognises them, for metrics and docs; what is made of them is the business of tasks and sessions.
 
 import type { Args } from '../cwmp/message.ts';
-import { hasWildcard, isPartialPath, matchesPath, parentPath } from '../cwmp/paths.ts';
+import { hasWildcard, isPartialPath, parentPath } from '../cwmp/paths.ts';
 import type { AcsRequest } from '../cwmp/session.ts';
-import { infosOf, textOf, valuesOf } from './tasks/answers.ts';
+import { answerTest, infosOf, namedEntries, textOf } from './tasks/answers.ts';
 
 /** Name → what the CPE did and what was made of it. */
 export const SESSION_TOLERANCES = {
@@ -48,13 +48,18 @@ function inNames(path: string, nextLevel: boolean, result: Args): SessionToleran
 
 function inParameters(names: unknown, result: Args): SessionTolerance[] {
   const asked = Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
-  const open = asked.filter((name) => isPartialPath(name) || hasWildcard(name));
-  const full = new Set(asked.filter((name) => !open.includes(name)));
-  const isOpen = (name: string): boolean =>
-    open.some((pattern) => (hasWildcard(pattern) ? matchesPath(pattern, name) : name.startsWith(pattern)));
+  const isOpen = (name: string): boolean => isPartialPath(name) || hasWildcard(name);
+  const full = new Set(asked.filter((name) => !isOpen(name)));
+  const isAnswer = answerTest(asked.filter(isOpen));
+  // Answers have up to tens of thousands of names: each is looked at once, and none is copied.
+  const missing = new Set(full);
+  let isUnasked = false;
+  for (const { Name } of namedEntries(result, 'ParameterList')) {
+    if (full.has(Name)) missing.delete(Name);
+    else isUnasked ||= !isAnswer(Name);
+  }
   const found: SessionTolerance[] = [];
-  const told = new Set(valuesOf(result).map(({ Name }) => Name));
-  if ([...told].some((name) => !full.has(name) && !isOpen(name))) found.push('unasked-parameter');
-  if ([...full].some((name) => !told.has(name))) found.push('omitted-parameter');
+  if (isUnasked) found.push('unasked-parameter');
+  if (missing.size > 0) found.push('omitted-parameter');
   return found;
 }

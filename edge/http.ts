@@ -1,8 +1,8 @@
 // The one door to uWebSockets.js: sockets in, exchanges out. Collects bodies under bounds, keeps slow uplinks alive and sheds the
 // slower-than-possible ones, answers corked. Knows nothing of CWMP.
 //
-// uWebSockets.js closes a body slower than 16 kB/s after about 12 s unless the socket is re-armed by pause() and resume(); it is, on every
-// chunk and every few seconds, as long as the body keeps to the pace of LIMITS (ECOSYSTEM, first section).
+// uWebSockets.js closes a body slower than 16 kB/s after about 12 s unless the socket is re-armed by pause() and resume(); it is, every few
+// seconds, as long as the body keeps to the pace of LIMITS (ECOSYSTEM, first section).
 
 import {
   App,
@@ -15,6 +15,8 @@ import {
 } from 'uWebSockets.js';
 import { LIMITS } from '../base/limits.ts';
 import { addressText } from './address-text.ts';
+import { BodyBuffer } from './body-buffer.ts';
+import { BodyPace } from './body-pace.ts';
 
 /** What is read of the requests to the CWMP port: each header costs what a look into the store costs, so the others are not read. */
 export interface HttpWants {
@@ -138,9 +140,10 @@ interface Pending {
   /** Received so far. */
   bytes: number;
   /** What is kept of it; null while nothing is, and when it is dropped. */
-  chunks: Uint8Array[] | null;
-  /** What they count for against bodyBytesHeldMax. */
-  held: number;
+  kept: BodyBuffer | null;
+  /** Since when we keep it waiting, 0 while we do not, and for how long we did before: that is not the CPE's pace. */
+  pausedAt: number;
+  pausedMs: number;
   /** Its failure is counted already. */
   failed: boolean;
   /**
@@ -173,6 +176,18 @@ export function openHttp(
 ): Promise<HttpServer> {
   const pending = new Set<Pending>();
   let heldBytes = 0;
+  const pace = new BodyPace<Pending>({
+    now: () => performance.now(),
+    pause(watch) {
+      watch.pausedAt = Date.now();
+      watch.exchange.res.pause();
+    },
+    resume(watch) {
+      watch.pausedMs += Date.now() - watch.pausedAt;
+      watch.pausedAt = 0;
+      if (!watch.exchange.aborted) watch.exchange.res.resume();
+    },
+  });
   const app = tls === null ? App() : SSLApp({ cert_file_name: tls.certificateFile, key_file_name: tls.keyFile });
 
   // POSTs to anywhere are CWMP, but for the files; what else comes is read in full and refused or served by the handler.
@@ -205,6 +220,7 @@ export function openHttp(
       if (head.type === 'discard') watch.dropFor = head.reply;
       else if (exchange.contentLength > LIMITS.bodyBytesMax) refuseBody(watch, 'too-large');
       receive(watch);
+      if (exchange.contentLength > LIMITS.inlineBytesMax) pace.begin(watch);
     }
     exchange.corked = false;
   }
@@ -228,20 +244,23 @@ export function openHttp(
 
   function received(watch: Pending, chunk: ArrayBuffer, isLast: boolean): void {
     const { exchange } = watch;
+    const isPaced = pace.has(watch);
     watch.bytes += chunk.byteLength;
     if (watch.dropFor === null) collect(watch, chunk, isLast);
-    if (watch.dropFor === null) {
-      if (!isLast) rearm(exchange.res);
-    } else if (isLast || watch.bytes > LIMITS.bodyBytesDroppedMax) {
+    if (watch.dropFor !== null && (isLast || watch.bytes > LIMITS.bodyBytesDroppedMax)) {
       letGo(watch);
       send(exchange, isLast ? watch.dropFor : { ...watch.dropFor, close: true });
+      return;
     }
+    // Its last piece counts as well; it has ended by then, and is not paused.
+    if (isPaced) pace.took(watch, chunk.byteLength);
+    else if (!isLast && watch.bytes > LIMITS.inlineBytesMax) pace.begin(watch);
   }
 
   /** Keeps a chunk, and answers with the last one; a body that grows beyond the bounds is dropped from here on. */
   function collect(watch: Pending, chunk: ArrayBuffer, isLast: boolean): void {
-    if (isLast && watch.chunks === null) {
-      pending.delete(watch);
+    if (isLast && watch.kept === null) {
+      letGo(watch);
       answer(watch.exchange, chunk.byteLength === 0 ? EMPTY : new Uint8Array(chunk));
       return;
     }
@@ -252,32 +271,30 @@ export function openHttp(
     // The library tells an empty piece when the headers fill a segment by themselves.
     if (chunk.byteLength > 0 && !hold(watch, chunk)) return;
     if (!isLast) return;
-    const whole = Buffer.concat(watch.chunks ?? [], watch.bytes);
-    watch.exchange.bodyIsOwned = whole.buffer.byteLength === whole.length;
+    const whole = watch.kept?.whole() ?? EMPTY;
+    watch.exchange.bodyIsOwned = true;
     letGo(watch);
     answer(watch.exchange, whole);
   }
 
   /** Keeps a copy of a piece, which is only valid during the call; false when there is no room and the body was refused. */
   function hold(watch: Pending, chunk: ArrayBuffer): boolean {
-    const cost = chunk.byteLength + LIMITS.bodyChunkCostBytes;
-    if (heldBytes + cost > LIMITS.bodyBytesHeldMax) {
+    watch.kept ??= new BodyBuffer(watch.exchange.contentLength);
+    const { kept } = watch;
+    const more = kept.costWith(chunk.byteLength) - kept.cost;
+    if (heldBytes + more > LIMITS.bodyBytesHeldMax) {
       refuseBody(watch, 'no-room');
       return false;
     }
-    heldBytes += cost;
-    watch.held += cost;
-    watch.chunks ??= [];
-    watch.chunks.push(new Uint8Array(chunk.slice(0)));
+    heldBytes += more;
+    kept.add(new Uint8Array(chunk));
     return true;
   }
 
   /** Counts a body as failed and drops the rest of it; the answer follows its last byte. */
   function refuseBody(watch: Pending, why: 'too-large' | 'no-room'): void {
     handler.bodyFailed(watch.exchange, why);
-    heldBytes -= watch.held;
-    watch.held = 0;
-    watch.chunks = null;
+    drop(watch);
     watch.failed = true;
     watch.dropFor = why === 'too-large' ? TOO_LARGE : NO_ROOM;
   }
@@ -285,9 +302,13 @@ export function openHttp(
   /** The bytes of a body are no longer held, and its pace no longer watched. */
   function letGo(watch: Pending): void {
     pending.delete(watch);
-    heldBytes -= watch.held;
-    watch.held = 0;
-    watch.chunks = null;
+    pace.end(watch);
+    drop(watch);
+  }
+
+  function drop(watch: Pending): void {
+    heldBytes -= watch.kept?.cost ?? 0;
+    watch.kept = null;
   }
 
   function watchBody(exchange: HttpExchange): Pending {
@@ -295,8 +316,9 @@ export function openHttp(
       exchange,
       startedAt: Date.now(),
       bytes: 0,
-      chunks: null,
-      held: 0,
+      kept: null,
+      pausedAt: 0,
+      pausedMs: 0,
       failed: false,
       dropFor: null,
     };
@@ -322,9 +344,10 @@ export function openHttp(
   const timer = setInterval(() => {
     const now = Date.now();
     for (const watch of pending) {
-      const age = now - watch.startedAt;
+      const paused = watch.pausedMs + (watch.pausedAt === 0 ? 0 : now - watch.pausedAt);
+      const age = now - watch.startedAt - paused;
       if (watch.exchange.aborted) {
-        pending.delete(watch);
+        letGo(watch);
       } else if (!keepsPace(age, watch.bytes)) {
         // A slowloris, or a body shorter than its Content-Length.
         letGo(watch);
@@ -335,7 +358,8 @@ export function openHttp(
           close: true,
         });
       } else {
-        rearm(watch.exchange.res);
+        if (watch.pausedAt === 0) rearm(watch.exchange.res);
+        else watch.exchange.res.pause();
         if (watch.dropFor === null) handler.bodyArriving(watch.exchange);
       }
     }
@@ -359,6 +383,7 @@ export function openHttp(
         stopListening,
         close() {
           clearInterval(timer);
+          pace.close();
           socket = null;
           app.close();
         },

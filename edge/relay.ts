@@ -154,7 +154,7 @@ export class Relay {
     const { store } = this.#o;
     let pauseMs: number = LIMITS.relayBackoffMsMin;
     for (;;) {
-      const batch = store.readFacts(LIMITS.relayBatchFacts);
+      const batch = store.readFacts(LIMITS.relayBatchFacts, LIMITS.relayBatchBytes);
       this.#oldestAt = batch[0]?.fact.at ?? null;
       if (batch.length === 0) return;
       if (await this.#publish(batch)) {

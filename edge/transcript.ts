@@ -22,7 +22,7 @@ export function startedRpc(
   sessionId: string,
   context: TaskContext,
 ): RpcRecord {
-  const shown = cut(work, redactArgs(args, secretNames(work), context.profile));
+  const shown = redactArgs(cut(work, args), secretNames(work), context.profile);
   // A signed URL is the key to its file. The transcript names the file instead.
   if (work.kind === 'download' && typeof work.args['fileId'] === 'string') shown['URL'] = `file ${work.args['fileId']}`;
   if (work.kind === 'upload') shown['URL'] = `upload of action ${work.actionId}`;
@@ -52,7 +52,8 @@ export function finishRpc(record: WorkRecord, answer: Answer | null, context: Ta
 function told(work: Work, answer: Answer | null, context: TaskContext): Partial<RpcRecord> {
   if (answer === null) return { answer: 'none' };
   if (answer.type === 'fault') return { answer: 'fault', fault: answer.fault };
-  return { answer: 'response', result: cut(work, redactArgs(answer.result, secretNames(work), context.profile)) };
+  // What is not kept need not be redacted: a list may have thousands of entries.
+  return { answer: 'response', result: redactArgs(cut(work, answer.result), secretNames(work), context.profile) };
 }
 
 function secretNames(work: Work): ReadonlySet<string> {

@@ -281,8 +281,8 @@ export class LmdbEdgeStore implements RelayStore {
     return this.#outbox.append(facts, at);
   }
 
-  readFacts(limit: number): { key: number; fact: Fact }[] {
-    return this.#outbox.read(limit);
+  readFacts(limit: number, bytesEnough = Number.POSITIVE_INFINITY): { key: number; fact: Fact }[] {
+    return this.#outbox.read(limit, bytesEnough);
   }
 
   ackFacts(keys: number[]): Promise<void> {

@@ -37,6 +37,20 @@ test('acknowledged facts are gone, the others stay; depth and bytes follow', asy
   expect(store.outboxBytes()).toBe(0);
 });
 
+test('large facts are read a few at a time, and at least one', async () => {
+  const { store } = openStore();
+  const large = (at: number): AnyFactBody => ({
+    type: 'seen',
+    body: { devices: Array.from({ length: 1_000 }, () => ({ cpeId: CPE, at })) },
+  });
+  for (let at = 1; at <= 4; at++) await store.appendFacts([large(at)], 1).durable;
+  const [first] = store.readFacts(10, 1);
+  const bytes = JSON.stringify(first!.fact).length;
+  expect(store.readFacts(10, 1)).toHaveLength(1);
+  expect(store.readFacts(10, bytes + 1)).toHaveLength(2);
+  expect(store.readFacts(10)).toHaveLength(4);
+});
+
 test('facts of one turn lie in one record, which is acknowledged as a whole or not at all', async () => {
   const { store } = openStore();
   void store.appendFacts([seen(1)], 1);

@@ -92,16 +92,22 @@ export class Outbox {
     return text.length;
   }
 
-  /** The oldest facts, at most `limit` of them; more only when the first record alone has more, for a record is read as a whole. */
-  read(limit: number): { key: number; fact: Fact }[] {
+  /**
+   * The oldest facts, at most `limit` of them; more only when the first record alone has more, for a record is read as a whole. Fewer when
+   * they are large: no record is read beyond `bytesEnough`.
+   */
+  read(limit: number, bytesEnough: number): { key: number; fact: Fact }[] {
     this.#environment.refresh();
     this.#read.clear();
     const facts: { key: number; fact: Fact }[] = [];
+    let bytes = 0;
     for (const { key, value } of this.#database.getRange({ limit })) {
       const [first, count] = key;
       if (facts.length > 0 && facts.length + count > limit) break;
       this.#read.set(first, { count, bytes: value.length });
       for (const fact of JSON.parse(`[${value}]`) as Fact[]) facts.push({ key: first, fact });
+      bytes += value.length;
+      if (bytes >= bytesEnough) break;
     }
     return facts;
   }

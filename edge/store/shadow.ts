@@ -103,7 +103,7 @@ export class Shadow {
     if (values.length === 0) return [];
     const directory = this.#directories.get(cpeId) ?? [];
     const tree = this.#tree(cpeId, directory);
-    for (const { Name, Value, Type } of values) tree.set(Name, { value: Value, type: Type });
+    tree.setAll(values.map(({ Name, Value, Type }) => ({ name: Name, value: Value, type: Type })));
     return this.#write(cpeId, directory, tree);
   }
 
@@ -120,7 +120,7 @@ export class Shadow {
         if (left.length < list.length) writes.push(this.#hot.put(cpeId, left));
       }
     }
-    for (const { Name, Writable } of names) tree.set(Name, { writable: Writable });
+    tree.setAll(names.map(({ Name, Writable }) => ({ name: Name, writable: Writable })));
     writes.push(...this.#write(cpeId, directory, tree));
     await Promise.all(writes);
   }

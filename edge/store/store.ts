@@ -138,8 +138,8 @@ export interface EdgeStore {
   // Outbox
   /** Appends facts in order under this writer's lane. `durable` resolves after fsync; `last` is the sequence of the last one. */
   appendFacts(facts: AnyFactBody[], at: number): { last: number; durable: Promise<void> };
-  /** Oldest facts of all lanes in causal order, at most `limit`. */
-  readFacts(limit: number): { key: number; fact: Fact }[];
+  /** Oldest facts of all lanes in causal order, at most `limit`, and none beyond about `bytesEnough`. */
+  readFacts(limit: number, bytesEnough?: number): { key: number; fact: Fact }[];
   /** Removes acknowledged facts. */
   ackFacts(keys: number[]): Promise<void>;
   outboxDepth(): number;

@@ -127,6 +127,65 @@ test('whatever is set, kept and stored in between, the pages hold what a plain m
   );
 });
 
+/** Objects are upper case and leaves lower case, so that most lists do not contradict themselves; what was known before does. */
+const object = fc.array(fc.constantFrom('A', 'B', 'Bx', '1', '10'), { minLength: 1, maxLength: 3 });
+const leaf = fc
+  .tuple(object, fc.constantFrom('a', 'a-b', 'ab', 'b', 'c'))
+  .map(([parts, last]) => [...parts, last].join('.'));
+const other = fc.oneof(
+  object.map((parts) => `${parts.join('.')}.`),
+  object.map((parts) => parts.join('.')),
+  leaf.map((one) => `${one}.x`),
+  leaf.map((one) => `${one}.`),
+);
+const toldOf = (names: fc.Arbitrary<string>) =>
+  fc.record({
+    name: names,
+    value: fc.option(fc.constantFrom('1', '2'), { nil: undefined }),
+    writable: fc.option(fc.boolean(), { nil: undefined }),
+  });
+const before = fc.array(toldOf(fc.oneof({ weight: 2, arbitrary: leaf }, { weight: 1, arbitrary: other })), {
+  maxLength: 60,
+});
+const list = fc.oneof(
+  fc.uniqueArray(toldOf(leaf), { selector: ({ name: one }) => one, minLength: 16, maxLength: 60 }),
+  fc.array(toldOf(fc.oneof({ weight: 20, arbitrary: leaf }, { weight: 1, arbitrary: other })), {
+    minLength: 14,
+    maxLength: 40,
+  }),
+);
+
+test('names set all at once come to the same as one after the other, whatever was known', () => {
+  fc.assert(
+    fc.property(before, list, fc.boolean(), fc.boolean(), (known, told, isStored, isAgain) => {
+      const [together, apart] = [new Pages(), new Pages()];
+      const trees = [together, apart].map((pages) => {
+        let tree = pages.tree(4);
+        for (const { name: one, ...rest } of known) tree.set(one, rest);
+        if (isStored) {
+          pages.settle(tree);
+          tree = pages.tree(4);
+        }
+        return tree;
+      });
+      trees[0]!.setAll(told);
+      for (const { name: one, ...rest } of told) trees[1]!.set(one, rest);
+      if (isAgain) for (const tree of trees) for (const { name: one, ...rest } of known) tree.set(one, rest);
+      together.settle(trees[0]!);
+      apart.settle(trees[1]!);
+      expect(together.all()).toEqual(apart.all());
+      for (const [id, first] of together.directory) expect(together.pages.get(id)?.[0]?.name).toBe(first);
+      const again = together.tree(4);
+      again.setAll(told);
+      for (const { name: one, ...rest } of told) trees[1]!.set(one, rest);
+      together.settle(again);
+      apart.settle(trees[1]!);
+      expect(together.all()).toEqual(apart.all());
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
 test('one look-up in a large tree decodes one page', () => {
   const pages = new Pages();
   const tree = pages.tree(200);
@@ -136,6 +195,23 @@ test('one look-up in a large tree decodes one page', () => {
   pages.loads = 0;
   expect(pages.tree(200).get('Device.Hosts.Host.1234.MACAddress')?.value).toBe('1234');
   expect(pages.loads).toBe(1);
+});
+
+test('a list of thousands loads each page once, and writes nothing when all of it is known', () => {
+  const pages = new Pages();
+  const values = Array.from({ length: 3_000 }, (_, i) => ({
+    name: `Device.Hosts.Host.${i}.MACAddress`,
+    value: `${i}`,
+  }));
+  const tree = pages.tree(200);
+  tree.setAll(values);
+  pages.settle(tree);
+  expect(pages.all().length).toBe(3_000);
+  pages.loads = 0;
+  const again = pages.tree(200);
+  again.setAll(values.toReversed());
+  expect(again.settle().written).toEqual([]);
+  expect(pages.loads).toBe(pages.directory.length);
 });
 
 test('setting what is known already writes nothing', () => {

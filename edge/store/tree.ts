@@ -6,6 +6,17 @@
 
 import type { Entry } from './codec.ts';
 
+/** Fewer names than this are set one by one. */
+const MERGED_MIN = 16;
+
+/** What is told of a name; what is left out stays as it was. */
+export interface Told {
+  name: string;
+  value?: string;
+  type?: string;
+  writable?: boolean;
+}
+
 interface Page {
   /** null: not stored yet. */
   id: number | null;
@@ -44,13 +55,38 @@ export class Tree {
     return entry?.name === name ? entry : undefined;
   }
 
+  /**
+   * The same as `set` for each in turn. Thousands of names are put in order once and go through the pages side by side with what these
+   * hold: a search for each would compare long names, alike in most of their length, a dozen times.
+   */
+  setAll(list: readonly Told[]): void {
+    const objects = list.length < MERGED_MIN ? null : objectsAmong(list);
+    if (objects === null) {
+      for (const told of list) this.set(told.name, told);
+      return;
+    }
+    if (list.some(({ name }) => this.#objects.has(name))) this.#objects.clear();
+    for (const object of objects) this.#isObject(object);
+    const sorted = [...list].sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (this.#pages.length === 0) this.#pages.push({ id: null, first: sorted[0]!.name, entries: [], dirty: true });
+    /** Leaves that something may lie below. */
+    const doubtful: string[] = [];
+    for (let at = 0, place = 0; at < sorted.length; place++) {
+      const next = this.#pages[place + 1]?.first;
+      const from = at;
+      while (at < sorted.length && (next === undefined || sorted[at]!.name < next)) at++;
+      if (at === from) continue;
+      const page = this.#pages[place] as Page;
+      merge(page, this.#entries(page), sorted.slice(from, at), next, doubtful);
+    }
+    for (const name of doubtful) this.#dropBelow(name);
+  }
+
   /** Adds a name, or changes what is told of it. */
-  set(name: string, told: { value?: string; type?: string; writable?: boolean }): void {
+  set(name: string, told: Omit<Told, 'name'>): void {
     for (let dot = name.lastIndexOf('.', name.length - 2); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
       const object = name.slice(0, dot);
-      if (this.#objects.has(object)) break;
-      this.#objects.add(object);
-      this.#remove(object);
+      if (!this.#isObject(object)) break;
     }
     // It was taken for an object so far: what comes below it next must look again.
     if (this.#objects.has(name)) this.#objects.clear();
@@ -60,17 +96,17 @@ export class Tree {
     const place = lowerBound(entries, name);
     const before = entries[place];
     if (before?.name === name) {
-      const after = { ...before, ...told };
-      if (after.value !== before.value || after.type !== before.type || after.writable !== before.writable) {
+      const after = changed(before, told);
+      if (after !== before) {
         entries[place] = after;
         page.dirty = true;
       }
     } else {
-      entries.splice(place, 0, { name, value: null, type: '', writable: null, ...told });
+      entries.splice(place, 0, entryOf(name, told));
       page.dirty = true;
     }
     // Also when it is the value of before: the object itself (`A.B.`) may have been listed since.
-    if (told.value !== undefined && this.#hasBelow(`${name}.`)) this.keepOnly(`${name}.`, new Set());
+    if (told.value !== undefined) this.#dropBelow(name);
   }
 
   /** Below `path` (a prefix) only these names stay. */
@@ -113,6 +149,19 @@ export class Tree {
     return settled;
   }
 
+  /** Something lies below it, so it is no leaf. False when that was known. */
+  #isObject(object: string): boolean {
+    if (this.#objects.has(object)) return false;
+    this.#objects.add(object);
+    this.#remove(object);
+    return true;
+  }
+
+  /** It is a leaf, so nothing lies below it. */
+  #dropBelow(name: string): void {
+    if (this.#hasBelow(`${name}.`)) this.keepOnly(`${name}.`, new Set());
+  }
+
   #remove(name: string): void {
     const page = this.#pages[this.#pageOf(name)];
     if (page === undefined) return;
@@ -146,6 +195,84 @@ export class Tree {
     page.entries ??= page.id === null ? [] : this.#load(page.id);
     return page.entries;
   }
+}
+
+/**
+ * The objects that the names of a list lie in, without their dots; null when it depends on the order of the list what is known in the end:
+ * a name stands in it twice, or as a leaf and as an object.
+ */
+function objectsAmong(list: readonly Told[]): Set<string> | null {
+  const objects = new Set<string>();
+  const names = new Set<string>();
+  const listed: string[] = [];
+  let parent = '';
+  for (const { name } of list) {
+    names.add(name);
+    if (name.endsWith('.')) listed.push(name.slice(0, -1));
+    const end = Math.max(0, name.lastIndexOf('.', name.length - 2));
+    // Neighbours mostly have one parent.
+    if (end === parent.length && name.startsWith(parent)) continue;
+    parent = name.slice(0, end);
+    for (let object = parent; object !== '' && !objects.has(object); ) {
+      objects.add(object);
+      object = object.slice(0, Math.max(0, object.lastIndexOf('.')));
+    }
+  }
+  if (names.size < list.length) return null;
+  for (const object of objects) if (names.has(object)) return null;
+  for (const object of listed) if (names.has(object)) return null;
+  return objects;
+}
+
+/**
+ * Brings `list`, which is sorted and belongs in this page, into it.
+ * @param next first name of the page behind it.
+ * @param doubtful gets the leaves behind which a name follows that begins alike.
+ */
+function merge(
+  page: Page,
+  entries: Entry[],
+  list: readonly Told[],
+  next: string | undefined,
+  doubtful: string[],
+): void {
+  /** All so far; null while no name is new. */
+  let merged: Entry[] | null = null;
+  let at = 0;
+  for (const told of list) {
+    const { name } = told;
+    for (; at < entries.length && entries[at]!.name < name; at++) merged?.push(entries[at]!);
+    const before = entries[at];
+    if (before?.name === name) {
+      const after = changed(before, told);
+      if (after !== before) {
+        entries[at] = after;
+        page.dirty = true;
+      }
+      merged?.push(after);
+      at++;
+    } else {
+      merged ??= entries.slice(0, at);
+      merged.push(entryOf(name, told));
+      page.dirty = true;
+    }
+    const following = entries[at]?.name ?? next;
+    if (told.value !== undefined && following?.startsWith(name)) doubtful.push(name);
+  }
+  if (merged === null) return;
+  for (; at < entries.length; at++) merged.push(entries[at]!);
+  page.entries = merged;
+}
+
+function entryOf(name: string, { value = null, type = '', writable = null }: Partial<Entry>): Entry {
+  return { name, value, type, writable };
+}
+
+/** `before` itself when nothing of it changes. */
+function changed(before: Entry, told: Omit<Told, 'name'>): Entry {
+  const { value = before.value, type = before.type, writable = before.writable } = told;
+  if (value === before.value && type === before.type && writable === before.writable) return before;
+  return { name: before.name, value, type, writable };
 }
 
 function lowerBound(entries: readonly Entry[], name: string): number {

@@ -3,6 +3,7 @@
 
 import { LIMITS } from '../../base/limits.ts';
 import type { Args, ParameterAttribute, ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
+import { hasWildcard, isPartialPath, matchesPath } from '../../cwmp/paths.ts';
 import type { CpeArgs, CpeMethod } from '../../cwmp/rpc-table.ts';
 import type { AcsRequest } from '../../cwmp/session.ts';
 import type { TaskFact } from './task.ts';
@@ -16,13 +17,24 @@ export function request<M extends CpeMethod>(method: M, args: CpeArgs<M>): AcsRe
  * A list of structs that have a Name; entries without one are skipped (FIELD 12). So are names of absurd length: a walk that followed
  * them would go down for ever.
  */
-function namedEntries(result: Args, field: string): ({ Name: string } & Record<string, unknown>)[] {
+export function namedEntries(result: Args, field: string): ({ Name: string } & Record<string, unknown>)[] {
   const list = result[field];
   if (!Array.isArray(list)) return [];
   return list.filter((entry) => {
     if (typeof entry !== 'object' || entry === null || typeof entry.Name !== 'string') return false;
     return entry.Name.length <= LIMITS.parameterNameCharsMax;
   });
+}
+
+/** A test for names that answer one of these: full names, partial paths and paths with wildcards. */
+export function answerTest(asked: readonly string[]): (name: string) => boolean {
+  const full = new Set(asked.filter((name) => !hasWildcard(name)));
+  const partial = asked.filter((name) => isPartialPath(name) && !hasWildcard(name));
+  const patterns = asked.filter(hasWildcard);
+  return (name) =>
+    partial.some((path) => name.startsWith(path)) ||
+    patterns.some((pattern) => matchesPath(pattern, name)) ||
+    full.has(name);
 }
 
 export function valuesOf(result: Args): ParameterValue[] {

@@ -2,7 +2,7 @@
 // One state only: what is still to be read and what was found, so there is no drawing.
 
 import type { ParameterValue } from '../../cwmp/message.ts';
-import { hasWildcard, isPartialPath, matchesPath } from '../../cwmp/paths.ts';
+import { answerTest } from './answers.ts';
 import { elsewhere } from './fault-outcome.ts';
 import { afterBreak, beginReading, type LostName, type Reading, readAnswer, readRequest } from './reading.ts';
 import { emptyResult, type Task, type TaskContext, type TaskResult } from './task.ts';
@@ -31,18 +31,14 @@ export const get: Task<GetState> = {
     if (state.phase === 'starting') return { state, facts: [] };
     const { reading, values, facts } = readAnswer(state.reading, answer);
     // More than was asked for leaves as a fact, but is no part of this result (FIELD 20).
-    const asked = values.filter(({ Name }) => state.names.some((name) => isAnswerTo(name, Name)));
+    const isAnswer = answerTest(state.names);
+    const asked = values.filter(({ Name }) => isAnswer(Name));
     return { state: { ...state, reading, found: [...state.found, ...asked] }, facts };
   },
 
   event: (_work, state) => state,
   interrupted: (_work, state) => (state.phase === 'reading' ? { ...state, reading: afterBreak(state.reading) } : state),
 };
-
-function isAnswerTo(asked: string, name: string): boolean {
-  if (hasWildcard(asked)) return matchesPath(asked, name);
-  return asked === name || (isPartialPath(asked) && name.startsWith(asked));
-}
 
 function result(names: string[], lost: LostName[], found: ParameterValue[], context: TaskContext): TaskResult {
   const byName = new Map(found.map((value) => [value.Name, value]));

@@ -30,15 +30,16 @@ const SCRUBBED_CHARS_MIN = 4;
  */
 export function scrubResult(result: ActionResult, work: Work, profile: Profile): ActionResult {
   const wanted = Array.isArray(work.args['values']) ? (work.args['values'] as Partial<Wanted>[]) : [];
-  const secrets = wanted
+  const written = wanted
     .filter(({ name = '', secret }) => secret === true || isSecret(profile, name))
     .map(({ value = '' }) => value);
   const password = work.args['password'];
-  if (typeof password === 'string') secrets.push(password);
+  if (typeof password === 'string') written.push(password);
+  const secrets = written.filter(({ length }) => length >= SCRUBBED_CHARS_MIN);
+  // Most work writes none, and a result may be a megabyte.
+  if (secrets.length === 0) return result;
   let text = JSON.stringify(result);
-  for (const secret of secrets) {
-    if (secret.length >= SCRUBBED_CHARS_MIN) text = text.replaceAll(JSON.stringify(secret).slice(1, -1), REDACTED);
-  }
+  for (const secret of secrets) text = text.replaceAll(JSON.stringify(secret).slice(1, -1), REDACTED);
   return JSON.parse(text) as ActionResult;
 }
 
