@@ -25,6 +25,8 @@ export const LIMITS = {
   poolQueueBytesMax: 256 * 1024 * 1024,
   /** Documents the pool thread has begun and not answered: a read one takes some ten times its bytes, and waits milliseconds for the disk. */
   poolAtOnceMax: 8,
+  /** Megabytes of young objects of the pool thread: a document makes some 15, and what is young when it is done was never copied. */
+  poolThreadYoungMb: 192,
   /** Time a scrape waits for the metrics of the pool thread, which may be in a document; past it those of the last scrape stand in. */
   poolMetricsMs: 250,
   /** Bytes of bodies held by one thread at once; past it a new large body is answered 503 (many slow uploads at once). */

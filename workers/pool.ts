@@ -3,6 +3,7 @@
 
 import { Piscina } from 'piscina';
 import { type EntryName, entryUrl } from '../base/entries.ts';
+import { LIMITS } from '../base/limits.ts';
 
 export interface PoolBounds {
   /** Tasks with bytes that may run or wait, and their bytes. Tasks without bytes are the owner's own, and always taken. */
@@ -52,6 +53,7 @@ export class TaskPool<Task extends object, Result> {
       minThreads: 1,
       maxThreads: 1,
       concurrentTasksPerWorker: this.#bounds.atOnce,
+      resourceLimits: { maxYoungGenerationSizeMb: LIMITS.poolThreadYoungMb },
       // A thread that sleeps between tasks runs no timers, and its writes would wait for the next task.
       atomics: 'disabled',
       maxQueue: Number.POSITIVE_INFINITY,
