@@ -25,6 +25,9 @@ export interface BesideReport {
   why: string[];
 }
 
+/** Times the p99 of quiet POSTs may be of what it is alone. */
+const GOAL = 2;
+
 export interface BesideOptions {
   rounds: number;
   seconds: number;
@@ -95,5 +98,22 @@ export async function measureBeside(options: BesideOptions): Promise<BesideRepor
     ...{ ratio: median(ratios), ratioMin: Math.min(...ratios), ratioMax: Math.max(...ratios) },
     ...done,
     why: done.why.slice(0, 3),
+  };
+}
+
+/** Its row for console.table. */
+export function besideRow(report: BesideReport): Record<string, unknown> {
+  const { parameters, inFlight, quietPerSecond, aloneP99Ms, besideP99Ms, ratio, ratioMin, ratioMax } = report;
+  return {
+    parameters,
+    'in flight': inFlight,
+    'quiet/s': quietPerSecond,
+    'p99 alone ms': aloneP99Ms.toFixed(1),
+    'p99 beside ms': besideP99Ms.toFixed(1),
+    ratio: ratio.toFixed(2),
+    spread: `${ratioMin.toFixed(2)}–${ratioMax.toFixed(2)}`,
+    goal: ratio > GOAL ? `≤ ${GOAL}  NOT MET` : `≤ ${GOAL}`,
+    documents: report.documents,
+    errors: report.errors,
   };
 }

@@ -1,7 +1,7 @@
 // `npm run bench:inform`: what an Inform session costs beside a server that answers fixed bytes. Exits 1 when a guard is passed.
 
 import { parseArgs } from 'node:util';
-import { measureBeside } from './beside.ts';
+import { besideRow, measureBeside } from './beside.ts';
 import { Child } from './child.ts';
 import { documentsTable, measureDocuments } from './documents.ts';
 import { groupCommitTable, measureGroupCommit } from './group-commit.ts';
@@ -76,7 +76,7 @@ if (values.json) {
 } else {
   if (rows.length > 0) console.table(tableOf(reports));
   print('What a value change waits for the disk', groupCommit && groupCommitTable(groupCommit));
-  print('Quiet sessions beside GetParameterValuesResponses of 5,000 parameters', beside && [beside]);
+  print('Quiet sessions beside GetParameterValuesResponses of 5,000 parameters', beside && [besideRow(beside)]);
   print('Documents dealt with by the session thread and by the pool', documents && documentsTable(documents));
 }
 for (const sentence of openGuards(reports)) console.error(sentence);
