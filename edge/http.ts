@@ -178,6 +178,7 @@ export function openHttp(
   let heldBytes = 0;
   const pace = new BodyPace<Pending>({
     now: () => performance.now(),
+    afterReading: setImmediate,
     pause(watch) {
       watch.pausedAt = Date.now();
       watch.exchange.res.pause();
