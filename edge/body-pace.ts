@@ -11,6 +11,11 @@ import { systemTimers, type Timers } from '../base/timers.ts';
 export interface BodyPaceOptions<Body> {
   /** Milliseconds of a clock that never goes back. */
   now(): number;
+  /**
+   * Runs it when all sockets that are ready have been read. The library goes on reading a socket that is paused while it is read, and one
+   * whose last byte came when it was paused would be closed for idleness while its answer is made.
+   */
+  afterReading(run: () => void): void;
   pause(body: Body): void;
   resume(body: Body): void;
   timers?: Timers;
@@ -22,8 +27,9 @@ export class BodyPace<Body> {
   /** Bytes that may be taken at once; below 0 when the last piece was larger than what was left. */
   #allowance: number = LIMITS.bigBodyBytesAtOnce;
   #countedAt: number;
-  /** Bodies under way, in the order in which they began, and whether they are paused. */
-  readonly #bodies = new Map<Body, 'taken' | 'paused'>();
+  /** Bodies under way, in the order in which they began. */
+  readonly #bodies = new Map<Body, 'taken' | 'to-pause' | 'paused'>();
+  #isPausing = false;
   #cancel: (() => void) | null = null;
 
   constructor(options: BodyPaceOptions<Body>) {
@@ -46,7 +52,7 @@ export class BodyPace<Body> {
     if (this.#allowance < 0 && this.#bodies.get(body) === 'taken') this.#pause(body);
   }
 
-  /** It is whole, or gone. A piece that was under way when it was paused may have been its last: the next request needs the socket. */
+  /** It is whole, or gone. */
   end(body: Body): void {
     if (this.#bodies.get(body) === 'paused') this.#o.resume(body);
     this.#bodies.delete(body);
@@ -71,9 +77,18 @@ export class BodyPace<Body> {
   }
 
   #pause(body: Body): void {
-    this.#bodies.set(body, 'paused');
-    this.#o.pause(body);
-    this.#wait();
+    this.#bodies.set(body, 'to-pause');
+    if (this.#isPausing) return;
+    this.#isPausing = true;
+    this.#o.afterReading(() => {
+      this.#isPausing = false;
+      for (const [one, state] of this.#bodies) {
+        if (state !== 'to-pause') continue;
+        this.#bodies.set(one, 'paused');
+        this.#o.pause(one);
+        this.#wait();
+      }
+    });
   }
 
   #wait(): void {

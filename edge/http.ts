@@ -175,14 +175,10 @@ export function openHttp(
   tls: HttpTls | null = null,
 ): Promise<HttpServer> {
   const pending = new Set<Pending>();
-  /**
-   * Requests with a large body whose answer takes its time. The library takes no connection for idle while it owes an answer, unless it was
-   * resumed since: then it closes it after some 12 s.
-   */
-  const answering = new Set<HttpExchange>();
   let heldBytes = 0;
   const pace = new BodyPace<Pending>({
     now: () => performance.now(),
+    afterReading: setImmediate,
     pause(watch) {
       watch.pausedAt = Date.now();
       watch.exchange.res.pause();
@@ -339,17 +335,14 @@ export function openHttp(
       reply = handler.failed(exchange, error);
     }
     if (reply instanceof Promise) {
-      if (exchange.bodyIsOwned) answering.add(exchange);
-      const answered = (value: HttpReply): void => {
-        answering.delete(exchange);
-        send(exchange, value);
-      };
-      reply.then(answered, (error: unknown) => answered(handler.failed(exchange, error)));
+      reply.then(
+        (value) => send(exchange, value),
+        (error: unknown) => send(exchange, handler.failed(exchange, error)),
+      );
     } else send(exchange, reply);
   }
 
   const timer = setInterval(() => {
-    for (const exchange of answering) if (!exchange.aborted) rearm(exchange.res);
     const now = Date.now();
     for (const watch of pending) {
       const paused = watch.pausedMs + (watch.pausedAt === 0 ? 0 : now - watch.pausedAt);
