@@ -37,12 +37,6 @@ export interface BesideOptions {
   progress: (what: string) => void;
 }
 
-/**
- * Time from the first of the big ones to the quiet ones that are measured: a hundred sessions that begin in one millisecond are a storm, and
- * documents are in flight only when those have begun.
- */
-const BEGUN_MS = 1_000;
-
 /** Runs the rounds, each without and with the big documents. */
 export async function measureBeside(options: BesideOptions): Promise<BesideReport> {
   const { rounds, seconds, inFlight, quietPerSecond, devices, progress } = options;
@@ -77,7 +71,6 @@ export async function measureBeside(options: BesideOptions): Promise<BesideRepor
         ...common,
         ...{ traffic: 'big', first: devices, devices, seed: 0, step: 1, atOnce: inFlight, sessions: devices },
       });
-      await new Promise((resolve) => setTimeout(resolve, BEGUN_MS));
       const second = await ask(quietOnes, quiet(round + 1));
       const read = await big;
       for (const result of [first, second, read]) note(result);
