@@ -1,7 +1,7 @@
 // The arithmetic of HTTP Digest (RFC 7616, RFC 2617, and RFC 2069 where there is no qop), for both directions: CPEs that come to us and
 // connection requests that we send. Strings in, hex out; it knows no header and no policy.
 
-import { hash as hashText } from 'node:crypto';
+import { hash as hashBy } from 'node:crypto';
 
 export const DIGEST_ALGORITHMS = ['MD5', 'MD5-sess', 'SHA-256', 'SHA-256-sess'] as const;
 export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number];
@@ -51,8 +51,8 @@ export function digestAlgorithm(name: string | null): DigestAlgorithm | null {
   return DIGEST_ALGORITHMS.find((algorithm) => algorithm.toLowerCase() === wanted) ?? null;
 }
 
-const md5 = (text: string): string => hashText('md5', text);
-const sha256 = (text: string): string => hashText('sha256', text);
+const md5 = (text: string): string => hashBy('md5', text);
+const sha256 = (text: string): string => hashBy('sha256', text);
 
 function hashOf(algorithm: DigestAlgorithm): (text: string) => string {
   return algorithm.startsWith('MD5') ? md5 : sha256;

@@ -12,10 +12,9 @@ import type { Load, LoadResult } from './load.ts';
 import { median, quantile } from './report.ts';
 import { type Generator, type Server, startServer } from './rounds.ts';
 
-export interface DocumentsReport {
-  bytes: number;
-  by: 'session thread' | 'pool';
-  /** Medians over the rounds, in milliseconds. CPU for one session with one document: of the session thread, of the server. */
+/** One size in one round, in milliseconds. */
+interface Sample {
+  /** CPU for one session with one document: of the session thread, of the server. */
   sessionThreadMs: number;
   serverMs: number;
   /** From the POST of the document to its answer, median. */
@@ -24,6 +23,12 @@ export interface DocumentsReport {
   quietP99Ms: number;
   quietLongestMs: number;
   aloneP99Ms: number;
+}
+
+/** Times are medians over the rounds. */
+export interface DocumentsReport extends Sample {
+  bytes: number;
+  by: 'session thread' | 'pool';
   documents: number;
   /** As the edge counted them. */
   countedInPool: number;
@@ -44,16 +49,6 @@ export interface DocumentsOptions {
 /** Above the Informs of this bench, below every document. */
 const LOW = 4 * 1_024;
 const HIGH = 64 * 1_024 * 1_024;
-
-/** One size in one round. */
-interface Sample {
-  sessionThreadMs: number;
-  serverMs: number;
-  answerMs: number;
-  quietP99Ms: number;
-  quietLongestMs: number;
-  aloneP99Ms: number;
-}
 
 /** Runs the rounds: in each every size, by the session thread and by the pool, after quiet sessions alone. */
 export async function measureDocuments(options: DocumentsOptions): Promise<DocumentsReport[]> {

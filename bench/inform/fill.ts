@@ -15,6 +15,7 @@ import { openEdgeStore } from '../../edge/store/lmdb-store.ts';
 import { Stamps } from '../../edge/store/stamps.ts';
 import { ProfileChooser } from '../../profiles/choose.ts';
 import { loadProfiles } from '../../profiles/load.ts';
+import { randomFrom } from '../../test/random.ts';
 import { CONTENT_TYPE } from '../reference-inform.ts';
 import { cpeIdOfDevice, Informs, passwordOf, serialOf, usernameOf } from './cpe.ts';
 import type { ServerOptions } from './server.ts';
@@ -112,13 +113,9 @@ export async function fillStore(
 /** The numbers below `count` in an order of no pattern, the same in each run: equal steps would fill, and split, all pages at once. */
 function shuffled(count: number): number[] {
   const numbers = Array.from({ length: count }, (_, i) => i);
-  let random = 1;
+  const random = randomFrom(1);
   for (let i = count - 1; i > 0; i--) {
-    // Marsaglia's xorshift of 32 bits.
-    random ^= random << 13;
-    random ^= random >>> 17;
-    random ^= random << 5;
-    const other = (random >>> 0) % (i + 1);
+    const other = Math.floor(random() * (i + 1));
     [numbers[i], numbers[other]] = [numbers[other]!, numbers[i]!];
   }
   return numbers;

@@ -94,14 +94,8 @@ export class Tree {
     const page = this.#pages[this.#pageOf(name)] as Page;
     const entries = this.#entries(page);
     const place = lowerBound(entries, name);
-    const before = entries[place];
-    if (before?.name === name) {
-      const after = changed(before, told);
-      if (after !== before) {
-        entries[place] = after;
-        page.dirty = true;
-      }
-    } else {
+    if (entries[place]?.name === name) retell(page, entries, place, told);
+    else {
       entries.splice(place, 0, entryOf(name, told));
       page.dirty = true;
     }
@@ -242,15 +236,9 @@ function merge(
   for (const told of list) {
     const { name } = told;
     for (; at < entries.length && entries[at]!.name < name; at++) merged?.push(entries[at]!);
-    const before = entries[at];
-    if (before?.name === name) {
-      const after = changed(before, told);
-      if (after !== before) {
-        entries[at] = after;
-        page.dirty = true;
-      }
-      merged?.push(after);
-      at++;
+    if (entries[at]?.name === name) {
+      const entry = retell(page, entries, at++, told);
+      merged?.push(entry);
     } else {
       merged ??= entries.slice(0, at);
       merged.push(entryOf(name, told));
@@ -268,11 +256,15 @@ function entryOf(name: string, { value = null, type = '', writable = null }: Par
   return { name, value, type, writable };
 }
 
-/** `before` itself when nothing of it changes. */
-function changed(before: Entry, told: Omit<Told, 'name'>): Entry {
+/** Changes what is told of the entry at `place`, and returns it. A page in which nothing changes stays clean. */
+function retell(page: Page, entries: Entry[], place: number, told: Omit<Told, 'name'>): Entry {
+  const before = entries[place]!;
   const { value = before.value, type = before.type, writable = before.writable } = told;
   if (value === before.value && type === before.type && writable === before.writable) return before;
-  return { name: before.name, value, type, writable };
+  const after = { name: before.name, value, type, writable };
+  entries[place] = after;
+  page.dirty = true;
+  return after;
 }
 
 function lowerBound(entries: readonly Entry[], name: string): number {
