@@ -81,6 +81,8 @@ export const LIMITS = {
   glanceTextBytesMax: 64,
   /** Ways to print an Inform remembered for one beginning: models and events of one stack. Each is tried in turn, some 50 ns. */
   glanceLayoutsMax: 16,
+  /** Lists of parameters remembered for one of them: the usual one, and what comes with changed values. */
+  glanceValuesMax: 4,
   /** Ways to print a list entry remembered by one thread, and bytes of markup in each part of one: Informs have 20 to 60. */
   entryStylesMax: 64,
   entryMarkupBytesMax: 256,

@@ -27,6 +27,7 @@ import { encodeBasic } from '../edge/http-auth-header.ts';
 import { newNonce } from '../edge/nonce.ts';
 import { applyAnswer, newWorkRecord, planNext } from '../edge/planner.ts';
 import { type SessionClaims, SessionCookies } from '../edge/session-cookie.ts';
+import { FINGERPRINT_BYTES } from '../edge/store/inform-records.ts';
 import { type LmdbEdgeStore, openEdgeStore } from '../edge/store/lmdb-store.ts';
 import { Stamps } from '../edge/store/stamps.ts';
 import type { WorkRecord } from '../edge/store/store.ts';
@@ -122,7 +123,7 @@ const cpeIdOfDevice = (device: number): string => `0A1B2C-TN~2D440-${serialOf(de
 
 /** Devices with the parameters of their Inform and a quiet mark. */
 async function fill(store: LmdbEdgeStore, devices: number, list: readonly ParameterValue[]): Promise<void> {
-  const mark = Buffer.from('sixteen bytes!!!tr181|2|1.2||60', 'latin1');
+  const fingerprints = Buffer.alloc(FINGERPRINT_BYTES, 1);
   for (let device = 0; device < devices; device++) {
     void store.applyValues(cpeIdOfDevice(device), list);
     // Commits of a bounded size.
@@ -130,7 +131,8 @@ async function fill(store: LmdbEdgeStore, devices: number, list: readonly Parame
   }
   await store.flushed();
   for (let device = 0; device < devices; device++) {
-    store.putQuietMark(cpeIdOfDevice(device), mark);
+    const cpeId = cpeIdOfDevice(device);
+    store.mark(cpeId, fingerprints, 'tr181|2|1.2||60', store.openMark(cpeId));
     if (device % 2_000 === 1_999) await store.flushed();
   }
   await store.flushed();
@@ -173,7 +175,7 @@ function storeRows(store: LmdbEdgeStore, devices: number, list: readonly Paramet
     return appended;
   };
   return [
-    checked(`quiet mark: look-up devices=${devices}`, () => store.quietMark(next()) !== undefined),
+    checked(`marked record: look-up devices=${devices}`, () => store.markedRecord(next()) !== undefined),
     checked(
       `shadow: compare, unchanged devices=${devices}`,
       () => store.compareInform(next(), list).changed.length === 0,

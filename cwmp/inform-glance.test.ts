@@ -47,8 +47,8 @@ function withoutTexts({ envelope, inform }: InformMessage): unknown {
   return { envelope: { ...envelope, id: '' }, inform: { ...inform, CurrentTime: '', RetryCount: 0 } };
 }
 
-function fingerprintOf({ a, b, c, d }: InformGlance): string {
-  return `${a} ${b} ${c} ${d}`;
+function fingerprintOf({ a, b, c, d, e, f }: InformGlance): string {
+  return `${a} ${b} ${c} ${d} ${e} ${f}`;
 }
 
 /** Of one document, by a glance that knows no layout yet; null when it is not glanced. */

@@ -1,19 +1,25 @@
 // A glance at an Inform: who sends it, under which ID, and a fingerprint of everything else that matters, without reading it. Two Informs
 // with the same fingerprint say the same but for their ID, CurrentTime and RetryCount; so an Inform whose like was read once, and taught
-// nothing then, need not be read again.
+// nothing then, need not be read again. The fingerprint comes in three parts, so that news can be told from what is as before: who it is
+// and how he speaks (also where from), the events, and the parameters on top of the first.
 //
 // A CPE prints its Informs alike but for a few texts: layouts (inform-layouts.ts) are what lies between those. A document of a known
 // layout is compared with it; any other is scanned for the few elements in front of its ParameterList, and gives its layout when they
 // come in the usual order, with plain characters in them. What is unusual (CDATA, comments, another order) is no plain Inform.
 //
 // The glance need not be right about what it finds in a strange document: a fingerprint is only remembered when the reader found the same
-// identity and the same ID in the same bytes, and whatever is not cut out is in the fingerprint. That has 128 bits: four lanes of
-// multiply and rotate, one of them passed on at each step. It is no defence against a CPE that wants two of its own Informs to look
-// alike; it could as well send the first one twice.
+// identity and the same ID in the same bytes, and whatever is not cut out is in the fingerprint. That has 128 bits and 64 of the events:
+// four lanes of multiply and rotate, one of them passed on at each step. It is no defence against a CPE that wants two of its own Informs
+// to look alike; it could as well send the first one twice.
+//
+// Of an Inform that is printed as one that was read, but for values, `values` tells where these are (inform-values.ts).
 
+import { latin1 } from '../base/bytes.ts';
 import { cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import { InformLayouts, type Layout } from './inform-layouts.ts';
+import { type InformValues, learnValues, ValuePlaces } from './inform-values.ts';
+import type { EnvelopeInfo, Inform } from './message.ts';
 
 const LESS_THAN = 60;
 const GREATER_THAN = 62;
@@ -42,24 +48,32 @@ function codesOf(name: string): Uint8Array {
   return Uint8Array.from(name, (letter) => letter.charCodeAt(0));
 }
 
-/** Native, and without the checks of toString; Node's typings leave it out. */
-interface Latin1 {
-  latin1Slice(from: number, to: number): string;
-}
-
 /** One per thread: `at` fills it, and what it holds is of the last document until then. */
 export class InformGlance {
   /** Identity of the CPE as `cpeIdOf` writes it. */
   cpeId = '';
   /** Text of cwmp:ID, plain characters. */
   id = '';
-  /** The fingerprint, four times 32 bits. */
+  /** False: the document is no plain Inform, and nothing is known of it. */
+  isPlain = false;
+  /** Fingerprint of everything but the events, four times 32 bits. */
   a = 0;
   b = 0;
   c = 0;
   d = 0;
+  /** The same without the parameters: who informs, from where, printed how. */
+  whoA = 0;
+  whoB = 0;
+  whoC = 0;
+  whoD = 0;
+  /** Fingerprint of the events, twice 32 bits. */
+  e = 0;
+  f = 0;
+  /** Where `values` found them. */
+  readonly places = new ValuePlaces();
   readonly #seed: number;
   readonly #layouts = new InformLayouts();
+  #layout: Layout | null = null;
   // Of the document in hand: its bytes twice, and where the texts that are cut out begin and end.
   #body: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
@@ -83,25 +97,76 @@ export class InformGlance {
   /**
    * Looks at one body.
    * @param context 32 bits of what else must be the same: where the request came from, its Content-Type.
-   * @returns false when it is no plain periodic Inform: then nothing is known of it.
+   * @returns false when it is no plain periodic Inform. Of another plain Inform all is known but the fingerprint of its parameters.
    */
   at(body: Uint8Array, context: number): boolean {
     const { length } = body;
+    this.isPlain = false;
+    this.cpeId = '';
     if (length < LIMITS.glanceBytesMin || length > LIMITS.glanceBytesMax) return false;
     const view = new DataView(body.buffer, body.byteOffset, length);
     this.#body = body;
     this.#view = view;
     const layout = this.#known(view) ?? this.#learn();
-    if (layout === null || !layout.isPeriodic) return false;
+    this.#layout = layout;
+    if (layout === null) return false;
     this.a = layout.a ^ context;
     this.b = layout.b;
     this.c = layout.c;
     this.d = layout.d;
+    this.e = layout.e;
+    this.f = layout.f;
     this.#mix(this.#serialAt, this.#serialEnd);
-    this.#mix(this.#retryEnd, length);
+    this.whoA = this.a;
+    this.whoB = this.b;
+    this.whoC = this.c;
+    this.whoD = this.d;
     this.id = latin1(body, this.#idAt, this.#idEnd);
     this.cpeId = this.#identity(layout.cpeIdPrefix);
+    this.isPlain = true;
+    if (!layout.isPeriodic) return false;
+    this.#mix(this.#retryEnd, length);
     return true;
+  }
+
+  /** Takes the parameters of a plain Inform into its fingerprint, which `at` does for a periodic one. */
+  finish(): void {
+    if (!this.#layout!.isPeriodic) this.#mix(this.#retryEnd, this.#body.length);
+  }
+
+  /** Of a plain Inform: one that is printed like it was read. */
+  get hasValues(): boolean {
+    return this.#layout!.values.length > 0;
+  }
+
+  /** How a plain Inform like this one was read, with the places of its values in `places`; null when none was. */
+  values(): InformValues | null {
+    const { values } = this.#layout!;
+    for (let i = 0; i < values.length; i++) {
+      if (this.places.find(values[i]!, this.#body, this.#view, this.#retryEnd)) return values[i]!;
+    }
+    return null;
+  }
+
+  /** What the reader found in the plain Inform in hand, forgiving nothing, is what the next one of its kind says but for its texts. */
+  learn(inform: Inform, envelope: EnvelopeInfo): void {
+    const layout = this.#layout!;
+    if (layout.head === NOTHING || this.values() !== null) return;
+    const learned = learnValues(this.#body, this.#retryEnd, inform, envelope);
+    if (learned !== null) layout.values = [learned, ...layout.values.slice(0, LIMITS.glanceValuesMax - 1)];
+  }
+
+  /** Of a plain Inform. */
+  get serialNumber(): string {
+    return latin1(this.#body, this.#serialAt, this.#serialEnd);
+  }
+
+  get currentTime(): string {
+    return latin1(this.#body, this.#timeAt, this.#timeEnd);
+  }
+
+  get retryCount(): string {
+    return latin1(this.#body, this.#retryAt, this.#retryEnd);
   }
 
   /** The layout this document follows, with the places of its texts; null when it is a new one. */
@@ -182,13 +247,13 @@ export class InformGlance {
       } else if (this.#isName(NAMES.ParameterList, nameAt, end)) return null;
     }
     if (this.#retryEnd === 0) return null;
-    this.a = this.#seed;
-    this.b = P1;
-    this.c = P2;
-    this.d = 0;
+    this.#begin();
+    this.#mix(this.#serialEnd, this.#timeAt);
+    const e = this.a ^ this.c;
+    const f = this.b ^ this.d;
+    this.#begin();
     this.#mix(0, this.#idAt);
     this.#mix(this.#idEnd, this.#serialAt);
-    this.#mix(this.#serialEnd, this.#timeAt);
     this.#mix(this.#timeEnd, this.#retryAt);
     const OUI = latin1(body, ouiAt, ouiEnd);
     const ProductClass = latin1(body, classAt, classEnd);
@@ -204,7 +269,8 @@ export class InformGlance {
       clock: copy(this.#timeEnd, this.#retryAt),
       isPeriodic: isPeriodic(latin1(body, this.#serialEnd, this.#timeAt)),
       cpeIdPrefix: cpeIdOf({ Manufacturer: '', OUI, ProductClass, SerialNumber: 'S' }).slice(0, -1),
-      ...{ a, b, c, d },
+      ...{ a, b, c, d, e, f },
+      values: [],
     };
     if (isKept) this.#layouts.keep(layout, this.#view);
     return layout;
@@ -253,6 +319,13 @@ export class InformGlance {
     return prefix + serial;
   }
 
+  #begin(): void {
+    this.a = this.#seed;
+    this.b = P1;
+    this.c = P2;
+    this.d = 0;
+  }
+
   /** Takes the bytes from `from` up to `to` into the fingerprint, and how many they were. */
   #mix(from: number, to: number): void {
     const view = this.#view;
@@ -280,10 +353,6 @@ export class InformGlance {
     this.c = c | 0;
     this.d = (d ^ (to - from)) | 0;
   }
-}
-
-function latin1(bytes: Uint8Array, from: number, to: number): string {
-  return (Buffer.prototype as unknown as Latin1).latin1Slice.call(bytes, from, to);
 }
 
 /** Looks for what makes an Inform another one; what it wrongly takes for periodic, the reader does not. */

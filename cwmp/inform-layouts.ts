@@ -2,6 +2,7 @@
 // kind of CPE. A fleet has some dozens of stacks and, of each, some models and events.
 
 import { LIMITS } from '../base/limits.ts';
+import type { InformValues } from './inform-values.ts';
 
 /** What lies around the texts of an Inform, in order, and what the glance makes of it. */
 export interface Layout {
@@ -13,15 +14,19 @@ export interface Layout {
   events: DataView;
   /** From there to RetryCount. */
   clock: DataView;
-  /** Its one event is `2 PERIODIC`: the only Informs worth a fingerprint. */
+  /** Its one event is `2 PERIODIC`: the only Informs worth remembering. */
   isPeriodic: boolean;
   /** The beginning of the cpeIds of such CPEs. */
   cpeIdPrefix: string;
-  /** Fingerprint of all four. */
+  /** Fingerprint of all but the events, and that of the events. */
   a: number;
   b: number;
   c: number;
   d: number;
+  e: number;
+  f: number;
+  /** What may follow RetryCount, as far as it was read; the last one read first. */
+  values: InformValues[];
 }
 
 /** Where bytes are sampled to choose the slot: in the Envelope tags of most stacks, where prefixes and namespaces differ. */

@@ -224,7 +224,8 @@ function unprinted(raw: string, tolerances: ToleranceSet): string {
   return value;
 }
 
-function fits(value: string, type: string): boolean {
+/** True when a value without blanks around it is one of its type, as far as that is looked at (FIELD 11). */
+export function fits(value: string, type: string): boolean {
   switch (type) {
     case 'xsd:boolean':
       return parseBoolean(value) !== null;

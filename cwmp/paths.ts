@@ -108,3 +108,9 @@ export function pathProblem(path: string): string | null {
   }
   return null;
 }
+
+/** The root object a parameter name begins with; '' for none of the two. */
+export function rootOf(name: string): string {
+  if (name.startsWith('InternetGatewayDevice.')) return 'InternetGatewayDevice.';
+  return name.startsWith('Device.') ? 'Device.' : '';
+}

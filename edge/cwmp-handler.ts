@@ -12,6 +12,7 @@ import type { Log } from '../base/log.ts';
 import { systemTimers } from '../base/timers.ts';
 import type { CpeFacts } from '../bus/messages.ts';
 import type { CpeMessage } from '../cwmp/message.ts';
+import { rootOf } from '../cwmp/paths.ts';
 import { type Read, read } from '../cwmp/read.ts';
 import { ACS_METHODS } from '../cwmp/rpc-table.ts';
 import { type InFlight, type Learned, type Reply, step } from '../cwmp/session.ts';
@@ -26,11 +27,12 @@ import type { SessionMetrics } from './edge-metrics.ts';
 import type { ReceivedUpload } from './file-server.ts';
 import { FirstContactHold } from './first-contact-hold.ts';
 import type { CwmpExchange, HttpReply } from './http.ts';
-import { InformHandler, rootOf } from './inform-handler.ts';
+import { InformHandler } from './inform-handler.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { applyEvents } from './planner.ts';
 import type { QuietInforms } from './quiet-informs.ts';
 import { COME_AGAIN, NO_CONTENT, plain, SOAP, shed, soap, statusLine } from './replies.ts';
+import type { SessionClaims } from './session-cookie.ts';
 import { type Effects, noEffects, SessionTurn, sessionFact } from './session-turn.ts';
 import type { Found, Sessions } from './sessions.ts';
 import type { DeviceRecord, EdgeStore, SessionRecord } from './store/store.ts';
@@ -146,12 +148,15 @@ export class CwmpHandler {
       if (retryAfter !== null) return shed(retryAfter);
     }
     // One that was let in by the cookie of a session has not proved who it is.
-    const quietReply = provesIdentity && identity === null ? null : quiet.answer(exchange, identity, body);
+    const hasProved = !provesIdentity || identity !== null;
+    const quietReply = hasProved ? quiet.answer(exchange, identity, body) : null;
     if (quietReply !== null) return quietReply;
     if (!admission.isOpen) {
       const retryAfter = admission.judge(body, 'disk');
       if (retryAfter !== null) return shed(retryAfter);
     }
+    const news = hasProved ? quiet.news(identity, body) : null;
+    if (news !== null) return 'told' in news ? this.#informs.tell(exchange, identity, news) : news;
     if (body.length > this.#o.inlineBytesMax && this.#o.big !== null) return this.#elsewhere(exchange, identity, body);
     const done = read(body, exchange.contentType);
     metrics.parsePath.inc(done.parsePath);
@@ -209,7 +214,7 @@ export class CwmpHandler {
     if (message.type === 'empty' && record === undefined && !store.hasWork(claims.cpeId)) {
       // A cookie of an older start may be an older session's: what its Inform said may be news again.
       const mayRemember = claims.quiet !== '' && exchange.cookie !== '' && this.#o.sessions.isOfThisStart(claims);
-      if (mayRemember) this.#o.quiet.remember(claims);
+      if (mayRemember) this.#remember(claims);
       this.#o.sessions.close(found, exchange, identity, 'done');
       return NO_CONTENT;
     }
@@ -217,6 +222,14 @@ export class CwmpHandler {
       return this.#goOnHeld(exchange, identity, message, found, record.holdUntilSequence);
     }
     return this.#goOnWithRecord(exchange, identity, message, found);
+  }
+
+  #remember(claims: SessionClaims): void {
+    const { store, quiet } = this.#o;
+    const { cpeId } = claims;
+    // Looked at again: what is opened after the number was taken makes the mark worthless.
+    const openMark = store.openMark(cpeId);
+    if (store.getSession(cpeId) === undefined && !store.hasWork(cpeId)) quiet.remember(claims, openMark);
   }
 
   async #goOnHeld(

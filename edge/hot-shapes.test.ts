@@ -123,6 +123,8 @@ function thread() {
   const inform = async (bytes: Buffer): Promise<HttpReply> => {
     const glanced = quiet.answer(EXCHANGE, null, bytes);
     if (glanced !== null) return glanced;
+    const news = quiet.news(null, bytes);
+    if (news !== null) return 'told' in news ? informs.tell(EXCHANGE, null, news) : news;
     const message = messageOf(bytes);
     return await informs.answer(EXCHANGE, null, message.inform, message.envelope, [], true);
   };
@@ -136,7 +138,7 @@ function messageOf(bytes: Buffer): Extract<CpeMessage, { type: 'inform' }> {
   return result.message;
 }
 
-test('answers to Informs have one shape (news, quiet, glanced at), and so have their claims and session records', async () => {
+test('answers to Informs have one shape (news, quiet, glanced at, news told by values), and so have their claims and session records', async () => {
   const { store, quiet, metrics, inform, claimsOf, lastContacts } = thread();
   const records = vi.spyOn(store, 'putSession');
   const replies: HttpReply[] = [];
@@ -146,10 +148,11 @@ test('answers to Informs have one shape (news, quiet, glanced at), and so have t
     const claims = claimsOf(replies.at(-1)!);
     await store.removeSession(claims.cpeId, claims.sessionId);
     replies.push(await inform(bytes));
-    quiet.remember(claimsOf(replies.at(-1)!));
+    quiet.remember(claimsOf(replies.at(-1)!), store.openMark(claims.cpeId));
     await store.flushed();
     replies.push(await inform(bytes));
-    replies.push(await inform(referenceInform({ SerialNumber, EventCode: '1 BOOT' })));
+    // The first is read, and the others are not.
+    for (let i = 0; i < 2; i++) replies.push(await inform(referenceInform({ SerialNumber, EventCode: '1 BOOT' })));
   }
   lastContacts.flush();
   expect(metrics.quietInforms).toBe(2);

@@ -2,6 +2,7 @@
 // nothing and finds no work) is answered without a promise and without a write; for any other, everything it acknowledges is on the
 // disk first.
 
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { type CpeId, cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -10,6 +11,7 @@ import type { Timers } from '../base/timers.ts';
 import type { AnyFactBody, CpeFacts } from '../bus/messages.ts';
 import { eventRow, isRelearnable } from '../cwmp/events.ts';
 import type { EnvelopeInfo, EventStruct, Inform } from '../cwmp/message.ts';
+import { rootOf } from '../cwmp/paths.ts';
 import { writeFault, writeInformResponse } from '../cwmp/soap-writer.ts';
 import { type Negotiation, negotiate } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
@@ -20,7 +22,7 @@ import type { SessionMetrics } from './edge-metrics.ts';
 import type { CwmpExchange, HttpReply } from './http.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { beginSession } from './planner.ts';
-import type { QuietInforms } from './quiet-informs.ts';
+import type { InformNews, QuietInforms } from './quiet-informs.ts';
 import { plain, SOAP, setCookieOf, soap } from './replies.ts';
 import { sessionFact } from './session-turn.ts';
 import type { Sessions } from './sessions.ts';
@@ -132,6 +134,7 @@ export class InformHandler {
       const { style } = this.#describe(inform, () => store.getDevice(cpeId)).profile;
       return soap(writeFault(style, envelope.namespace, envelope.id, agreed.code, agreed.text, 'Server'));
     }
+    if (isGlanced && tolerances.length === 0) this.#o.quiet.learn(cpeId, inform, envelope);
     let reset = false;
     let memorable = false;
     for (const event of inform.Event) {
@@ -148,6 +151,63 @@ export class InformHandler {
       return isQuiet(found) ? this.#quietly(asked, found) : this.#inTurn(asked, found, mark);
     }
     return this.#inTurn(asked, null, 0);
+  }
+
+  /** Answers an Inform that was not read, for only its values and events are news: these are on the disk before it is acknowledged. */
+  async tell(exchange: CwmpExchange, identity: Identity | null, news: InformNews): Promise<HttpReply> {
+    const { waits, store, sessions, metrics, quiet, clock } = this.#o;
+    const { cpeId, changed, told, answer } = news;
+    const { Event: events } = told.inform;
+    metrics.parsePath.inc('glance');
+    metrics.requests.inc('inform');
+    for (const { EventCode } of events) metrics.events.inc(eventRow(EventCode)?.code ?? 'other');
+    const mark = sessions.mark(cpeId);
+    const { address } = exchange;
+    const since = waits.writing();
+    try {
+      await this.#window.turn();
+      if (store.openMark(cpeId) === news.openMark && sessions.mark(cpeId) === mark) {
+        const nowMs = clock.now();
+        const { namespace, version, timeoutMs, profile } = answer;
+        const begun = { cpeId, namespace, version, timeoutMs, nowMs };
+        const { sessionId, cookie } = sessions.beginQuiet(identity, begun, news.openMark);
+        metrics.sessionsStarted.inc();
+        const device = { ...told.inform.DeviceId, SerialNumber: news.serialNumber };
+        const cpe = { device, root: rootIn(told.names), namespace, version, address, profile };
+        const { retryCount, currentTime } = news;
+        const body = { cpeId, sessionId, cpe, events, retryCount, currentTime, changed, reset: false, tolerances: [] };
+        if (changed.length > 0) store.putRecord(cpeId, news.record);
+        await store.appendFacts([{ type: 'inform', body }], nowMs).durable;
+        this.#o.nudge();
+        return quiet.replyTo(news.id, answer, cookie);
+      }
+    } finally {
+      waits.written(since);
+    }
+    // Work came meanwhile, or another session of this CPE: it is all there to be looked at as any other Inform.
+    return this.#inTurn(this.#askedBy(exchange, identity, news), null, 0);
+  }
+
+  #askedBy(exchange: CwmpExchange, identity: Identity | null, news: InformNews): Asked {
+    const { told, cpeId, serialNumber, currentTime, retryCount, answer } = news;
+    const { DeviceId, Event } = told.inform;
+    const inform: Inform = {
+      ...told.inform,
+      DeviceId: { ...DeviceId, SerialNumber: serialNumber },
+      CurrentTime: currentTime,
+      RetryCount: retryCount,
+      ParameterList: this.#o.store.listIn(news.record, told),
+    };
+    const agreed = negotiate(answer.namespace, told.envelope.supportedVersions);
+    assert(agreed.type === 'ok', 'a CPE whose record is marked has been agreed with');
+    const memorable = Event.some(({ EventCode }) => !isRelearnable(EventCode));
+    const envelope = { ...told.envelope, id: news.id };
+    return {
+      ...{ exchange, identity, cpeId, inform, envelope, agreed, memorable },
+      tolerances: [],
+      isGlanced: false,
+      reset: false,
+    };
   }
 
   /**
@@ -320,6 +380,15 @@ export class InformHandler {
   }
 }
 
+/** The root object among the names of an Inform; '' when none tells. */
+function rootIn(names: readonly string[]): string {
+  for (const name of names) {
+    const root = rootOf(name);
+    if (root !== '') return root;
+  }
+  return '';
+}
+
 function isQuiet({ isNew, moved, difference, records, old }: Found): boolean {
   return !isNew && !moved && difference.changed.length === 0 && records.length === 0 && old === undefined;
 }
@@ -327,12 +396,6 @@ function isQuiet({ isNew, moved, difference, records, old }: Found): boolean {
 /** What CPEs send all day; other events are rare, and would take the place of its mark. */
 function isPeriodic(events: readonly EventStruct[]): boolean {
   return events.length === 1 && events[0]!.EventCode === '2 PERIODIC';
-}
-
-/** The root object a parameter name begins with; '' for none of the two. */
-export function rootOf(name: string): string {
-  if (name.startsWith('InternetGatewayDevice.')) return 'InternetGatewayDevice.';
-  return name.startsWith('Device.') ? 'Device.' : '';
 }
 
 /** S9, E10: at least our own timeout, at most the bound, whatever the CPE asks for. */

@@ -28,16 +28,19 @@ const SESSIONS_MAX = 12;
 
 let edge: TestEdge;
 let guarded: TestEdge;
+/** With one thread, as each learns for itself how Informs are printed. */
+let single: TestEdge;
 const open: WireCpe[] = [];
 beforeAll(async () => {
-  [edge, guarded] = await Promise.all([
+  [edge, single, guarded] = await Promise.all([
     startTestEdge(),
+    startTestEdge({ STARLING_EDGE_THREADS: '1' }),
     startTestEdge({ STARLING_CPE_AUTH: 'basic', STARLING_EDGE_THREADS: '1' }),
   ]);
 });
 afterAll(async () => {
   for (const cpe of open) cpe.close();
-  await Promise.all([edge.close(), guarded.close()]);
+  await Promise.all([edge.close(), single.close(), guarded.close()]);
 });
 
 function newCpe(options: WireCpeOptions = {}, at = edge): WireCpe {
@@ -385,4 +388,174 @@ test('marks outlive a restart, and are worth nothing when profiles have changed'
   await other.close();
   rmSync(dataDir, { recursive: true });
   rmSync(profiles, { recursive: true });
+});
+
+// ── News without reading ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+const CODE = 'Device.DeviceInfo.ProvisioningCode';
+const COUNT = 'Device.Hosts.HostNumberOfEntries';
+
+/** Parameters of an Inform with two that may change. */
+function withCode(code: string, count = '7'): string[] {
+  const forced = FORCED.map((entry) => (entry.includes(CODE) ? value(CODE, code) : entry));
+  return [...forced, value(COUNT, count, 'unsignedInt')];
+}
+
+const changedTo = (code: string): InformParts => ({ parameters: withCode(code), events: ['4 VALUE CHANGE'] });
+
+type InformFact = ReturnType<typeof informsOf>[number];
+
+function informsOf(cpe: WireCpe, at = single) {
+  return at.factsOf('inform').filter(({ cpeId }) => cpeId === cpe.cpeId);
+}
+
+/** A CPE that is quiet, on a thread that has read Informs like those of `parts` before. */
+async function newsCpe(at = single, ...parts: InformParts[]): Promise<WireCpe> {
+  const cpe = newCpe({}, at);
+  await session(cpe, { parameters: withCode('') });
+  // Read; then seen beside the record it is to be compared with; and quiet again.
+  for (const some of [changedTo('x'), ...parts, changedTo('y'), ...parts]) {
+    await untilGlanced(cpe, { parameters: withCode('') }, at);
+    await session(cpe, some);
+  }
+  await untilGlanced(cpe, { parameters: withCode('') }, at);
+  return cpe;
+}
+
+/** A fact without what is another one each time. */
+const plainly = ({ sessionId: _, ...fact }: InformFact): unknown => fact;
+
+test('a value that changes is told without reading the Inform, in the words of one that was read', async () => {
+  const cpe = await newsCpe();
+  const before = informsOf(cpe).length;
+  const reply = { status: 0 };
+  expect(
+    await glances(async () => {
+      Object.assign(reply, await informed(cpe, { ...changedTo('y'), retryCount: '3', id: 'of-y' }));
+    }, single),
+  ).toBe(1);
+  expect(responseOf(reply as WireReply, 'Inform').envelope.id).toBe('of-y');
+  expect((await cpe.empty()).status).toBe(204);
+  await single.until(() => informsOf(cpe).length === before + 1);
+  const facts = informsOf(cpe);
+  const read = facts.find(({ changed }) => changed.some(({ Name, Value }) => Name === CODE && Value === 'y'))!;
+  expect(plainly(facts.at(-1)!)).toEqual({ ...(plainly(read) as InformFact), retryCount: 3 });
+  expect(facts.at(-1)!.changed).toEqual([{ Name: CODE, Value: 'y', Type: 'xsd:string' }]);
+  // Its like is known without having been read: the periodic Inform with the new value is quiet at once, and so is none with the old one.
+  const counts = ['starling_sessions_quiet_total', 'starling_sessions_open'];
+  const [quiet] = await Promise.all(counts.map((name) => single.metric(name)));
+  expect(await glances(() => session(cpe, { parameters: withCode('y') }), single)).toBe(1);
+  expect(await Promise.all(counts.map((name) => single.metric(name)))).toEqual([quiet! + 1, 0]);
+  await session(cpe, { parameters: withCode('') });
+  await single.until(() => informsOf(cpe).length === before + 2);
+  expect(informsOf(cpe).at(-1)).toMatchObject({
+    events: [{ EventCode: '2 PERIODIC' }],
+    changed: [{ Name: CODE, Value: '' }],
+  });
+});
+
+test('an event that must not be lost is told without a change, and a request for a connection is quiet', async () => {
+  const boot = { parameters: withCode(''), events: ['1 BOOT', ['M Reboot', 'key']] } satisfies InformParts;
+  const request = { parameters: withCode(''), events: ['6 CONNECTION REQUEST'] };
+  const cpe = await newsCpe(single, boot, request);
+  const before = informsOf(cpe).length;
+  expect(await glances(() => session(cpe, boot), single)).toBe(1);
+  expect(await glances(() => session(cpe, request), single)).toBe(1);
+  await single.until(() => informsOf(cpe).length === before + 1);
+  expect(informsOf(cpe).at(-1)).toMatchObject({
+    events: [
+      { EventCode: '1 BOOT', CommandKey: '' },
+      { EventCode: 'M Reboot', CommandKey: 'key' },
+    ],
+    changed: [],
+    reset: false,
+  });
+  // Nothing was written for it: it is as quiet as before.
+  expect(await glances(() => session(cpe, { parameters: withCode('') }), single)).toBe(1);
+});
+
+test.each<[string, InformParts]>([
+  ['a value that does not fit its type', { parameters: withCode('', 'seven'), events: ['4 VALUE CHANGE'] }],
+  ['a value with a reference', { parameters: withCode('a &amp; b'), events: ['4 VALUE CHANGE'] }],
+  ['a value with a blank before it', { parameters: withCode(' a'), events: ['4 VALUE CHANGE'] }],
+  ['a software version', { parameters: [...withVersion('9'), value(COUNT, '7', 'unsignedInt')] }],
+  ['0 BOOTSTRAP', { parameters: withCode('z'), events: ['0 BOOTSTRAP', '4 VALUE CHANGE'] }],
+  ['a RetryCount of letters', { ...changedTo('z'), retryCount: 'x' }],
+])('%s is read', async (_, parts) => {
+  const cpe = await newsCpe();
+  for (let i = 0; i < 2; i++) {
+    expect(await glances(() => informed(cpe, parts), single)).toBe(0);
+    cpe.reconnect();
+    cpe.cookie = '';
+    await untilGlanced(cpe, { parameters: withCode('') }, single);
+  }
+});
+
+test('work is found by an Inform with news, and the next one is told without reading again', async () => {
+  const cpe = await newsCpe();
+  const action = await single.act(cpe.cpeId, 'get', { names: ['Device.DeviceInfo.UpTime'] });
+  expect(await glances(() => informed(cpe, changedTo('y')), single)).toBe(0);
+  const request = requestOf(await cpe.empty(), 'GetParameterValues');
+  expect((await cpe.answer(request, valueList(value('Device.DeviceInfo.UpTime', '42', 'unsignedInt')))).status).toBe(
+    204,
+  );
+  expect((await single.result(action)).outcome).toBe('done');
+  await untilGlanced(cpe, { parameters: withCode('y') }, single);
+  expect(await glances(() => informed(cpe, changedTo('x')), single)).toBe(1);
+  // And work that comes while its session is open is done in it.
+  const later = await single.act(cpe.cpeId, 'get', { names: ['Device.DeviceInfo.UpTime'] });
+  const next = requestOf(await cpe.empty(), 'GetParameterValues');
+  expect((await cpe.answer(next, valueList(value('Device.DeviceInfo.UpTime', '43', 'unsignedInt')))).status).toBe(204);
+  expect((await single.result(later)).outcome).toBe('done');
+});
+
+test('two Informs of one CPE that wait for the same turn: both are told, and the last one told is what the next is compared with', async () => {
+  const cpe = await newsCpe();
+  const twin = newCpe({ device: cpe.device }, single);
+  // Others before them make the two wait for a common turn.
+  const others = [await newsCpe(), await newsCpe()];
+  for (let round = 0; round < 5; round++) {
+    const before = informsOf(cpe).length;
+    const codes = [`one ${round}`, `two ${round}`] as const;
+    const first = others.map((other) => informed(other, changedTo(`other ${round}`)));
+    const replies = await Promise.all([
+      ...first,
+      informed(cpe, changedTo(codes[0])),
+      informed(twin, changedTo(codes[1])),
+    ]);
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    await single.until(() => informsOf(cpe).length === before + 2);
+    const told = informsOf(cpe)
+      .slice(before)
+      .map(({ changed }) => changed.map(({ Value }) => Value));
+    expect(told.flat().sort()).toEqual([...codes].sort());
+    const [older, newer] = told.flat();
+    for (const one of [cpe, twin]) {
+      one.reconnect();
+      one.cookie = '';
+    }
+    await session(cpe, { parameters: withCode(newer!) });
+    await session(cpe, { parameters: withCode(older!) });
+    await single.until(() => informsOf(cpe).length === before + 3);
+    expect(informsOf(cpe).at(-1)?.changed).toEqual([{ Name: CODE, Value: older, Type: 'xsd:string' }]);
+    await untilGlanced(cpe, { parameters: withCode(older!) }, single);
+  }
+});
+
+test('what was told so outlives the process: control gets it from the next one, and it is not told again', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'starling-news-'));
+  const control = { isAway: false };
+  const first = await startTestEdge({ STARLING_EDGE_THREADS: '1' }, dataDir, control);
+  const cpe = await newsCpe(first);
+  control.isAway = true;
+  expect(await glances(() => session(cpe, changedTo('y')), first)).toBe(1);
+  await first.close();
+  const again = await startTestEdge({ STARLING_EDGE_THREADS: '1' }, dataDir);
+  const same = newCpe({ device: cpe.device }, again);
+  await again.until(() => informsOf(same, again).some(({ changed }) => changed[0]?.Value === 'y'));
+  const before = informsOf(same, again).length;
+  expect(await glances(() => session(same, { parameters: withCode('y') }), again)).toBe(1);
+  expect(informsOf(same, again)).toHaveLength(before);
+  await again.close();
+  rmSync(dataDir, { recursive: true });
 });

@@ -1,14 +1,20 @@
-// The Inform that says nothing new, at the least cost: its like was read before and taught nothing, the CPE has no work, and so it is
-// answered by a glance at its bytes and one look into the store. Everything else is InformHandler's; this file says "not mine" to it.
+// The Inform that is like one before it, at the least cost: its like was read, its CPE has no work, and so it is answered by a glance at its
+// bytes and one look into the store. One that equals the last one says nothing new. One that differs in values alone (and in its events) is
+// told by these, InformHandler does the rest. Everything else is read; this file says "not mine" to it.
 //
-// A mark is set at the end of a quiet session whose Inform was read (InformHandler hands its fingerprint to the cookie, so that the end
-// may come on any thread); the store takes it away with whatever is news. Its bytes: the fingerprint (16), then the answer in text:
-// profile|namespace digit|version|UseCWMPVersion|timeout in seconds.
+// A record is marked at the end of a quiet session whose Inform was read (InformHandler hands its fingerprints to the cookie, so that the end
+// may come on any thread), and with values that change; the store takes the mark away with whatever else is news. The answer in a mark is
+// text: profile|namespace digit|version|UseCWMPVersion|timeout in seconds.
 
+import { int32 } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import type { CpeId } from '../base/ids.ts';
 import type { EnvelopeStyle } from '../cwmp/envelope-style.ts';
+import { isRelearnable } from '../cwmp/events.ts';
 import { InformGlance } from '../cwmp/inform-glance.ts';
+import type { InformValues } from '../cwmp/inform-values.ts';
+import { fits, numberIn } from '../cwmp/lenient.ts';
+import type { EnvelopeInfo, Inform, ParameterValue } from '../cwmp/message.ts';
 import { writeInformResponse } from '../cwmp/soap-writer.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import { type Identity, mayInformAs } from './auth.ts';
@@ -18,10 +24,11 @@ import type { LastContacts } from './last-contacts.ts';
 import { SOAP, setCookieOf } from './replies.ts';
 import { isGlanced, type SessionClaims } from './session-cookie.ts';
 import type { Sessions } from './sessions.ts';
+import { FINGERPRINT_BYTES, RECORD } from './store/inform-records.ts';
 import type { EdgeStore } from './store/store.ts';
 
 export interface QuietInformsOptions {
-  store: Pick<EdgeStore, 'workMark' | 'quietMark' | 'putQuietMark' | 'getDevice'>;
+  store: Pick<EdgeStore, 'openMark' | 'markedRecord' | 'mark' | 'compareInPlace' | 'changeInPlace' | 'getDevice'>;
   sessions: Pick<Sessions, 'beginQuiet'>;
   lastContacts: Pick<LastContacts, 'mark'>;
   metrics: SessionMetrics;
@@ -29,8 +36,9 @@ export interface QuietInformsOptions {
   clock: Clock;
 }
 
-/** How one kind of quiet Inform is answered. */
+/** How one kind of Inform is answered. */
 interface Answer {
+  profile: string;
   style: EnvelopeStyle;
   namespace: string;
   version: string;
@@ -39,12 +47,29 @@ interface Answer {
   cookiePath: boolean;
 }
 
-const FINGERPRINT_BYTES = 16;
+/** What an Inform has to tell that was not read, because all but these is as it was. */
+export interface InformNews {
+  cpeId: CpeId;
+  id: string;
+  serialNumber: string;
+  currentTime: string;
+  retryCount: number;
+  /** Of the Inform that was read: it says the same but for the texts here. */
+  told: InformValues;
+  /** May be empty: then its events are news. */
+  changed: ParameterValue[];
+  /** The record of the CPE with these values, marked. */
+  record: Buffer;
+  /** EdgeStore.openMark when nothing was open for the CPE. */
+  openMark: number;
+  answer: Answer;
+}
+
 const STANDARD_NAMESPACE = /^urn:dslforum-org:cwmp-1-\d$/;
-/** Behind the fingerprint in a cookie: the Inform listed versions, so its answer names one. */
+/** Behind the fingerprints in a cookie: the Inform listed versions, so its answer names one. */
 const NAMES_VERSION = '+';
 /** Raised when a glance or an answer means something else than before: marks of older versions are worthless then. */
-const REVISION = 1;
+const REVISION = 2;
 
 export class QuietInforms {
   readonly #o: QuietInformsOptions;
@@ -54,6 +79,9 @@ export class QuietInforms {
   #lastAnswer: Answer | null = null;
   #lastType = '';
   #lastTypeHash = 0;
+  /** Record of the CPE of the document in hand, when it is marked and the document is from the same as its last one; and its number. */
+  #record: Uint8Array | null = null;
+  #openMark = 0;
 
   constructor(options: QuietInformsOptions) {
     this.#o = options;
@@ -62,72 +90,153 @@ export class QuietInforms {
   }
 
   /**
-   * Answers an Inform that equals its mark.
+   * Answers an Inform that equals the last one of its CPE.
    * @param identity as authenticated; null when nobody has to be.
-   * @returns null for anything else; `isGlanced` then tells whether it was a plain Inform.
+   * @returns null for anything else.
    */
   answer(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): HttpReply | null {
     const glance = this.#glance;
-    if (!glance.at(body, this.#contextOf(exchange))) return null;
+    this.#record = null;
+    const isPeriodic = glance.at(body, this.#contextOf(exchange));
+    if (!isPeriodic && !(glance.isPlain && glance.hasValues)) return null;
     const { cpeId } = glance;
-    // In this order: work that comes between the two takes the mark away, and work that comes later is told by the number.
-    const workMark = this.#o.store.workMark(cpeId);
-    const mark = this.#o.store.quietMark(cpeId);
-    if (mark === undefined || !this.#equals(mark)) return null;
+    // In this order: what is opened between the two makes the mark worthless, and what is opened later is told by the number.
+    const openMark = this.#o.store.openMark(cpeId);
+    const record = this.#o.store.markedRecord(cpeId);
+    if (record === undefined || !this.#isOfTheSame(record)) return null;
     if (identity !== null && !mayInformAs(identity, cpeId)) return null;
-    const answer = this.#answerOf(mark);
-    const nowMs = this.#o.clock.now();
-    const { namespace, version, timeoutMs } = answer;
-    const begun = { cpeId, namespace, version, timeoutMs, nowMs };
-    const cookie = this.#o.sessions.beginQuiet(identity, begun, workMark);
-    this.#o.lastContacts.mark(cpeId, nowMs);
-    this.#o.metrics.quietInforms++;
+    if (isPeriodic && this.#isAsBefore(record)) return this.#quiet(identity, this.#answerOf(record), openMark);
+    this.#record = record;
+    this.#openMark = openMark;
+    return null;
+  }
+
+  /**
+   * What the Inform that `answer` has just said "not mine" to tells anew; its answer when that is nothing after all; null when it must be
+   * read. Nothing may have been read of the store in between.
+   */
+  news(identity: Identity | null, body: Uint8Array): InformNews | HttpReply | null {
+    const record = this.#record;
+    const glance = this.#glance;
+    const told = record === null ? null : glance.values();
+    if (record === null || told === null) return null;
+    const { store } = this.#o;
+    const { places, cpeId, id, serialNumber, currentTime } = glance;
+    const differing = store.compareInPlace(record, told, places, body);
+    const retryCount = numberIn(glance.retryCount, false);
+    if (differing === null || retryCount === null) return null;
+    let memorable = false;
+    for (const { EventCode } of told.inform.Event) {
+      // Everything that is known of such a CPE is to be forgotten.
+      if (EventCode === '0 BOOTSTRAP') return null;
+      if (!isRelearnable(EventCode)) memorable = true;
+    }
+    const openMark = this.#openMark;
+    const answer = this.#answerOf(record);
+    if (!memorable && differing.length === 0) return this.#quiet(identity, answer, openMark);
+    const changed: ParameterValue[] = [];
+    for (const i of differing) {
+      const parameter = { Name: told.names[i]!, Value: places.text(i, body), Type: told.types[i]! };
+      if (isOfDevice(parameter.Name) || !fits(parameter.Value, parameter.Type)) return null;
+      changed.push(parameter);
+    }
+    const next = store.changeInPlace(record, told, places, body, differing, openMark);
+    glance.finish();
+    next.writeInt32LE(glance.a, RECORD.all);
+    next.writeInt32LE(glance.b, RECORD.all + 4);
+    next.writeInt32LE(glance.c, RECORD.all + 8);
+    next.writeInt32LE(glance.d, RECORD.all + 12);
+    return { cpeId, id, serialNumber, currentTime, retryCount, told, changed, record: next, openMark, answer };
+  }
+
+  /** The InformResponse. */
+  replyTo(id: string, answer: Answer, cookie: string): HttpReply {
     return {
       status: '200 OK',
       contentType: SOAP,
-      body: writeInformResponse(answer.style, namespace, glance.id, answer.useVersion),
+      body: writeInformResponse(answer.style, answer.namespace, id, answer.useVersion),
       setCookie: setCookieOf(cookie, answer.cookiePath),
     };
   }
 
   /**
-   * For the cookie of a session whose Inform was read and taught nothing: what becomes its mark when the session ends quietly.
+   * An Inform was read without any tolerance, from the document that was looked at last: the next one of its kind may be told by its values.
+   */
+  learn(cpeId: CpeId, inform: Inform, envelope: EnvelopeInfo): void {
+    const glance = this.#glance;
+    if (glance.isPlain && glance.cpeId === cpeId && glance.id === envelope.id) glance.learn(inform, envelope);
+  }
+
+  /**
+   * For the cookie of a session whose Inform was read and taught nothing: what marks its record when the session ends quietly.
    * @param what as the reader found it in the document that was looked at last. Returns '' when the glance does not see the same in it.
    */
   tokenFor(what: { cpeId: CpeId; id: string | null; namespace: string; useVersion: string | null }): string {
     const glance = this.#glance;
-    if (glance.cpeId !== what.cpeId || glance.id !== what.id || !STANDARD_NAMESPACE.test(what.namespace)) return '';
+    if (!glance.isPlain || glance.cpeId !== what.cpeId || glance.id !== what.id) return '';
+    if (!STANDARD_NAMESPACE.test(what.namespace)) return '';
     const bytes = Buffer.allocUnsafe(FINGERPRINT_BYTES);
-    bytes.writeInt32LE(glance.a, 0);
-    bytes.writeInt32LE(glance.b, 4);
-    bytes.writeInt32LE(glance.c, 8);
-    bytes.writeInt32LE(glance.d, 12);
+    const { whoA, whoB, whoC, whoD, a, b, c, d, e, f } = glance;
+    for (const [i, lane] of [whoA, whoB, whoC, whoD, a, b, c, d, e, f].entries()) bytes.writeInt32LE(lane, i * 4);
     return bytes.toString('base64url') + (what.useVersion === null ? '' : NAMES_VERSION);
   }
 
-  /** The session of such a cookie has ended, quietly, and its CPE returned the cookie. */
-  remember(claims: SessionClaims): void {
+  /**
+   * The session of such a cookie has ended, quietly, and its CPE returned the cookie.
+   * @param openMark of the store, before it was seen that nothing is open.
+   */
+  remember(claims: SessionClaims, openMark: number): void {
     const { cpeId, quiet, namespaceDigit, version, timeoutSeconds } = claims;
     const profile = isGlanced(claims) ? undefined : this.#o.store.getDevice(cpeId)?.cpe.profile;
     if (profile === undefined) return;
     const named = quiet.endsWith(NAMES_VERSION);
-    const fingerprint = Buffer.from(named ? quiet.slice(0, -1) : quiet, 'base64url');
+    const fingerprints = Buffer.from(named ? quiet.slice(0, -1) : quiet, 'base64url');
     const text = `${profile}|${namespaceDigit}|${version}|${named ? version : ''}|${timeoutSeconds}`;
-    this.#o.store.putQuietMark(cpeId, Buffer.concat([fingerprint, Buffer.from(text, 'latin1')]));
+    this.#o.store.mark(cpeId, fingerprints, text, openMark);
   }
 
-  #equals(mark: Uint8Array): boolean {
-    const { a, b, c, d } = this.#glance;
-    return int32(mark, 0) === a && int32(mark, 4) === b && int32(mark, 8) === c && int32(mark, 12) === d;
+  #quiet(identity: Identity | null, answer: Answer, openMark: number): HttpReply {
+    const { cpeId, id } = this.#glance;
+    const nowMs = this.#o.clock.now();
+    const { namespace, version, timeoutMs } = answer;
+    const { cookie } = this.#o.sessions.beginQuiet(identity, { cpeId, namespace, version, timeoutMs, nowMs }, openMark);
+    this.#o.lastContacts.mark(cpeId, nowMs);
+    this.#o.metrics.quietInforms++;
+    return this.replyTo(id, answer, cookie);
   }
 
-  #answerOf(mark: Uint8Array): Answer {
+  #isOfTheSame(record: Uint8Array): boolean {
+    const { whoA, whoB, whoC, whoD } = this.#glance;
+    const at = RECORD.who;
+    return (
+      int32(record, at) === whoA &&
+      int32(record, at + 4) === whoB &&
+      int32(record, at + 8) === whoC &&
+      int32(record, at + 12) === whoD
+    );
+  }
+
+  #isAsBefore(record: Uint8Array): boolean {
+    const { a, b, c, d, e, f } = this.#glance;
+    const at = RECORD.all;
+    return (
+      int32(record, at) === a &&
+      int32(record, at + 4) === b &&
+      int32(record, at + 8) === c &&
+      int32(record, at + 12) === d &&
+      int32(record, RECORD.events) === e &&
+      int32(record, RECORD.events + 4) === f
+    );
+  }
+
+  #answerOf(record: Uint8Array): Answer {
     // Nearly always that of the last one: compared where it lies.
     const last = this.#lastText;
-    let same = last.length === mark.length - FINGERPRINT_BYTES;
-    for (let i = 0; same && i < last.length; i++) same = last[i] === mark[FINGERPRINT_BYTES + i];
+    const length = record[RECORD.answerBytes]!;
+    let same = last.length === length;
+    for (let i = 0; same && i < length; i++) same = last[i] === record[RECORD.answer + i];
     if (same) return this.#lastAnswer!;
-    const text = Buffer.from(mark.subarray(FINGERPRINT_BYTES));
+    const text = Buffer.from(record.subarray(RECORD.answer, RECORD.answer + length));
     const answer = this.#answerFor(text.toString('latin1'));
     this.#lastText = text;
     this.#lastAnswer = answer;
@@ -137,9 +246,10 @@ export class QuietInforms {
   #answerFor(text: string): Answer {
     let answer = this.#answers.get(text);
     if (answer === undefined) {
-      const [profileId = '', digit = '', version = '', useVersion = '', seconds = ''] = text.split('|');
-      const { style, quirks } = this.#o.profiles.byId(profileId);
+      const [profile = '', digit = '', version = '', useVersion = '', seconds = ''] = text.split('|');
+      const { style, quirks } = this.#o.profiles.byId(profile);
       answer = {
+        profile,
         style,
         namespace: `urn:dslforum-org:cwmp-1-${digit}`,
         version,
@@ -164,8 +274,9 @@ export class QuietInforms {
   }
 }
 
-function int32(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+/** Parameters that choose the profile, or are asked for by others: an Inform in which they change is read. */
+export function isOfDevice(name: string): boolean {
+  return name.endsWith('.SoftwareVersion') || name.endsWith('.ConnectionRequestURL');
 }
 
 /** FNV-1a over UTF-16 code units. */

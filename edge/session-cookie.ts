@@ -14,12 +14,12 @@ import { LIMITS } from '../base/limits.ts';
 export const COOKIE_NAME = 'sid';
 /**
  * Begins `quiet` of a session that began at a glance, so that its CPE has its mark and nobody is to look for it by its address. Behind it
- * EdgeStore.workMark of that moment.
+ * EdgeStore.openMark of that moment.
  */
 const GLANCED = '~';
 
-export function glancedAt(workMark: number): string {
-  return GLANCED + workMark.toString(36);
+export function glancedAt(openMark: number): string {
+  return GLANCED + openMark.toString(36);
 }
 
 export function isGlanced({ quiet }: SessionClaims): boolean {

@@ -38,7 +38,7 @@ function bench() {
   const begin = (serial: string) => sessions.begin(from(), null, begun(serial));
   const beginQuiet = (serial: string) => {
     const what = begun(serial);
-    return sessions.beginQuiet(null, what, store.workMark(what.cpeId));
+    return sessions.beginQuiet(null, what, store.openMark(what.cpeId)).cookie;
   };
   const giveWork = (serial: string) => store.putWork(recordOf(workOf('work', { cpeId: `00D09E-Box-${serial}` })));
   return { clock, sessions, another, table, begin, beginQuiet, giveWork };

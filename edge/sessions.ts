@@ -128,15 +128,15 @@ export class Sessions {
 
   /**
    * Begins a session of a CPE that is known to return cookies, of which nothing is expected but its end: no look-up is prepared.
-   * @param workMark of the store, taken before its quiet mark was.
+   * @param openMark of the store, taken before it was seen that nothing is open.
    */
-  beginQuiet(identity: Identity | null, what: Begun, workMark: number): string {
+  beginQuiet(identity: Identity | null, what: Begun, openMark: number): { sessionId: string; cookie: string } {
     this.#o.table.quiet.begun(Math.floor(what.nowMs / 1000));
-    return this.#seal(identity, what, glancedAt(workMark)).cookie;
+    return this.#seal(identity, what, glancedAt(openMark));
   }
 
   /**
-   * Ends a session of beginQuiet that stayed quiet: its cookie came back, and no work has come for its CPE.
+   * Ends a session of beginQuiet that stayed quiet: its cookie came back, and nothing was opened for its CPE.
    * @returns false when this POST is anything else: then nothing has happened.
    */
   endQuiet(exchange: CwmpExchange, identity: Identity | null): boolean {
@@ -147,7 +147,7 @@ export class Sessions {
     const { cpeId, generation, startedAtSeconds, timeoutSeconds, quiet } = claims;
     if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) return false;
     if ((startedAtSeconds + timeoutSeconds) * 1000 < clock.now() || !table.isLive(cpeId, generation)) return false;
-    if (quiet !== glancedAt(store.workMark(cpeId))) return false;
+    if (quiet !== glancedAt(store.openMark(cpeId))) return false;
     table.end(cpeId, generation);
     table.quiet.ended(startedAtSeconds);
     return true;

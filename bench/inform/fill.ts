@@ -42,9 +42,9 @@ export async function fillStore(
   const store = openEdgeStore({ dir, edgeId: 'bench', pop: 'default', lane: 0, stamps });
   const informs = new Informs('quiet');
   const profiles = new ProfileChooser(loadProfiles());
-  const unused = () => '';
+  const unused = () => ({ sessionId: '', cookie: '' });
   const quiet = new QuietInforms({
-    ...{ store, profiles, clock: systemClock, sessions: { beginQuiet: unused }, lastContacts: { mark: unused } },
+    ...{ store, profiles, clock: systemClock, sessions: { beginQuiet: unused }, lastContacts: { mark() {} } },
     metrics: new SessionMetrics(NOTHING_TO_READ),
   });
   const exchange = { addressBytes: Uint8Array.of(127, 0, 0, 1), contentType: CONTENT_TYPE } as HttpExchange;
@@ -83,7 +83,7 @@ export async function fillStore(
     quiet.answer(exchange, null, bytes);
     const token = quiet.tokenFor({ cpeId, id: '1', namespace, useVersion: null });
     if (token === '') throw new Error('the Inform of the bench was not glanced at');
-    quiet.remember({ ...CLAIMS, cpeId, quiet: token });
+    quiet.remember({ ...CLAIMS, cpeId, quiet: token }, store.openMark(cpeId));
   };
   // In transactions of this thread's own, which take a quarter of the time, each of a bounded size.
   const environment = Environment.acquire(dir);

@@ -16,7 +16,7 @@ import { ConfigError, StoreError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 
 /** Layout of the store on disk. A store of another one is refused, never guessed at. */
-const FORMAT = 2;
+const FORMAT = 3;
 const DATABASES_MAX = 16;
 
 /** Of one database; lmdb's typings leave it out. */

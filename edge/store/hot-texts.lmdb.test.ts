@@ -1,15 +1,19 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../base/limits.ts';
+import { type InformValues, ValuePlaces } from '../../cwmp/inform-values.ts';
 import type { ParameterValue } from '../../cwmp/message.ts';
 import { Environment } from './environment.ts';
 import { HotTexts } from './hot-texts.ts';
+import { InformRecords } from './inform-records.ts';
+import { Stamps } from './stamps.ts';
 import { CPE, temporaryFolder } from './store.test-helper.ts';
 
-const open = (dir = temporaryFolder()): { hot: HotTexts; dir: string } => ({
-  hot: new HotTexts(Environment.acquire(dir)),
-  dir,
-});
+function open(dir = temporaryFolder()): { hot: HotTexts; records: InformRecords; dir: string } {
+  const environment = Environment.acquire(dir);
+  const records = new InformRecords(environment, Stamps.forNewStart(dir));
+  return { hot: new HotTexts(environment, records), records, dir };
+}
 
 const text = fc.oneof(fc.constantFrom('', '1', 'true', 'Heim-WLAN ☕', 'a\nb'), fc.string({ unit: 'grapheme' }));
 const parameter: fc.Arbitrary<ParameterValue> = fc.record({
@@ -25,7 +29,7 @@ test('a list comes back as it was put, shaped or not, also to somebody who opens
       const written = hot.put(CPE, list);
       expect(hot.list(CPE)).toEqual(list);
       await written;
-      expect(new HotTexts(Environment.acquire(dir)).list(CPE)).toEqual(list);
+      expect(open(dir).hot.list(CPE)).toEqual(list);
     }),
     { numRuns: 40 },
   );
@@ -88,4 +92,67 @@ test('CPEs that invent names fill the shapes to their bound, and are stored all 
   expect(hot.list(CPE)).toEqual(listOf(LIMITS.shadowShapesMax + 1));
   expect(hot.find(CPE, `Device.X_${LIMITS.shadowShapesMax + 1}`)?.Value).toBe('v');
   expect(hot.compare(CPE, listOf(LIMITS.shadowShapesMax + 1))).toBeNull();
+});
+
+const NAMES = ['Device.A', 'Device.B', 'Device.C', 'Device.D', 'X_VENDOR_Ext.é'];
+const plain = fc.constantFrom('', '1', 'true', 'a b', 'x'.repeat(300));
+
+/** Values of `names` as they lie in a document: what cwmp/inform-values.ts finds. */
+function document(names: string[], values: string[]): [told: InformValues, places: ValuePlaces, body: Buffer] {
+  const places = new ValuePlaces();
+  let text = '<';
+  for (const [i, value] of values.entries()) {
+    places.starts[i] = text.length;
+    text += value;
+    places.ends[i] = text.length;
+    text += '<';
+  }
+  return [{ names, types: names.map(() => 'xsd:string') } as InformValues, places, Buffer.from(text, 'latin1')];
+}
+
+test('values are compared and changed where they lie, in whatever order and however few of them a document has', async () => {
+  const { hot, records } = open();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.tuple(...NAMES.map(() => fc.oneof(plain, fc.constant('Heim ☕')))),
+      fc.shuffledSubarray(NAMES, { minLength: 1 }),
+      fc.tuple(...NAMES.map(() => plain)),
+      async (stored, names, values) => {
+        const list = NAMES.map((Name, i) => ({ Name, Value: stored[i]!, Type: 'xsd:string' }));
+        void records.putDeviceText(CPE, 'a device\0');
+        await hot.put(CPE, list);
+        const [told, places, body] = document(names, values.slice(0, names.length));
+        // The first look at a kind of document finds its names; it is compared from the next on.
+        hot.compareInPlace(records.get(CPE)!, told, places, body);
+        const changed = hot.compareInPlace(records.get(CPE)!, told, places, body)!;
+        expect(changed).toEqual(names.flatMap((name, i) => (stored[NAMES.indexOf(name)] === values[i] ? [] : [i])));
+        const made = hot.changeInPlace(records.get(CPE)!, told, places, body, changed);
+        expect(hot.listIn(made, told)).toEqual(
+          names.map((Name, i) => ({ Name, Value: values[i]!, Type: 'xsd:string' })),
+        );
+        await records.put(CPE, made);
+        expect(hot.list(CPE)).toEqual(
+          list.map((entry) => {
+            const at = names.indexOf(entry.Name);
+            return at < 0 ? entry : { ...entry, Value: values[at]! };
+          }),
+        );
+        expect(records.deviceText(CPE)).toBe('a device\0');
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('a document with a name, or a type, that the record has not is not compared where it lies', async () => {
+  const { hot, records } = open();
+  await hot.put(CPE, [{ Name: 'Device.A', Value: '1', Type: 'xsd:int' }]);
+  for (const name of ['Device.A', 'Device.B']) {
+    const [told, places, body] = document([name], ['1']);
+    for (let look = 0; look < 3; look++) expect(hot.compareInPlace(records.get(CPE)!, told, places, body)).toBeNull();
+  }
+  const [told, places, body] = document(['Device.A'], ['1']);
+  told.types[0] = 'xsd:int';
+  hot.compareInPlace(records.get(CPE)!, told, places, body);
+  expect(hot.compareInPlace(records.get(CPE)!, told, places, body)).toEqual([]);
 });

@@ -4,16 +4,20 @@
 // text holds the shape's key and the values: a third of the bytes, and compared in one pass without an object per parameter. Names are
 // whatever a CPE invents, so there is a bound on shapes; a list beyond it is stored with its names.
 //
-//   hot          cpeId                'S' key NUL, each value and a NUL; or 'P' and the list in full (codec.ts)
+//   inform       cpeId                behind the device text (inform-records.ts): 'S' key NUL, each value and a NUL; or 'P' and the
+//                                     list in full (codec.ts)
 //   shapes       key                  the list in full, with empty values; the key is its hash
 //
 // A list is that of the last Inform, and behind it what earlier ones had besides.
 
 import { hash } from 'node:crypto';
+import { latin1 } from '../../base/bytes.ts';
 import { LIMITS } from '../../base/limits.ts';
+import type { InformValues, ValuePlaces } from '../../cwmp/inform-values.ts';
 import type { ParameterValue } from '../../cwmp/message.ts';
 import { cleanText, decodeHot, encodeHot } from './codec.ts';
 import type { Environment } from './environment.ts';
+import { hotAt, type InformRecords } from './inform-records.ts';
 import type { InformDifference } from './store.ts';
 import { Table } from './table.ts';
 
@@ -23,31 +27,43 @@ interface Shape {
   types: string[];
 }
 
+/** Where the values of one kind of Inform stand in a shape. */
+interface Mapping {
+  shape: Shape;
+  /** 'S' key NUL. */
+  head: Buffer;
+  places: Int32Array;
+}
+
 const SHAPED = 'S';
 const PLAIN = 'P';
 const NUL = '\0';
+const NONE: number[] = [];
 const UNCHANGED: InformDifference = { changed: [], update: null };
 
 export class HotTexts {
-  readonly #texts: Table<string>;
+  readonly #records: InformRecords;
   readonly #shapes: Table<string>;
+  readonly #mappings = new Map<InformValues, Mapping[]>();
+  /** Where the values of the record in hand begin, one more than it has. */
+  #valuesAt = new Int32Array(64);
   readonly #known = new Map<string, Shape>();
   /** The shape last used: a fleet has few, and Informs of one come in a row. */
   #last: Shape = { key: '', names: [], types: [] };
   #isFull = false;
 
-  constructor(environment: Environment) {
-    this.#texts = new Table(environment, 'hot', { encoding: 'string' });
-    this.#shapes = new Table(environment, 'shapes', { encoding: 'string' });
+  constructor(environment: Environment, records: InformRecords) {
+    this.#records = records;
+    this.#shapes = new Table(environment, environment.database('shapes', { encoding: 'string' }));
   }
 
   has(cpeId: string): boolean {
-    return this.#texts.get(cpeId) !== undefined;
+    return this.#records.hotText(cpeId) !== undefined;
   }
 
   /** The list of a device; undefined when there is none. */
   list(cpeId: string): ParameterValue[] | undefined {
-    const text = this.#texts.get(cpeId);
+    const text = this.#records.hotText(cpeId);
     if (text === undefined) return undefined;
     if (text.startsWith(PLAIN)) return decodeHot(text.slice(1));
     const shape = this.#shapeIn(text);
@@ -58,7 +74,7 @@ export class HotTexts {
 
   /** One of them; undefined when it is not among them. */
   find(cpeId: string, path: string): ParameterValue | undefined {
-    const text = this.#texts.get(cpeId);
+    const text = this.#records.hotText(cpeId);
     if (text === undefined) return undefined;
     // Cheap first: most paths asked for are not among the parameters of an Inform.
     const has = text.startsWith(PLAIN) ? text.includes(path) : this.#shapeIn(text)?.names.includes(path);
@@ -67,7 +83,7 @@ export class HotTexts {
 
   /** Compares a list with the stored one; null when there is none, or it does not begin with the same names and types in the same order. */
   compare(cpeId: string, list: readonly ParameterValue[]): InformDifference | null {
-    const text = this.#texts.get(cpeId);
+    const text = this.#records.hotText(cpeId);
     const shape = text === undefined || text.startsWith(PLAIN) ? null : this.#shapeIn(text);
     if (text === undefined || shape === null || list.length > shape.names.length) return null;
     const { names, types, key } = shape;
@@ -92,21 +108,137 @@ export class HotTexts {
     return { changed, update: update + text.slice(at) };
   }
 
+  /**
+   * The same of the values of an Inform as they lie in its document.
+   * @param record of the CPE, as it was just read.
+   * @returns the places, among `told`, of those that differ; null when the record is not known to have all of its names and types.
+   */
+  compareInPlace(
+    record: Uint8Array,
+    told: InformValues,
+    { starts, ends }: ValuePlaces,
+    body: Uint8Array,
+  ): readonly number[] | null {
+    const mapping = this.#mappingOf(record, told);
+    if (mapping === null) {
+      this.#map(record, told);
+      return null;
+    }
+    if (!this.#findValues(record, mapping)) return null;
+    const { places } = mapping;
+    let changed = NONE;
+    for (let i = 0; i < places.length; i++) {
+      const place = places[i]!;
+      const at = this.#valuesAt[place]!;
+      const start = starts[i]!;
+      const length = ends[i]! - start;
+      let same = this.#valuesAt[place + 1]! - 1 - at === length;
+      for (let j = 0; same && j < length; j++) same = record[at + j] === body[start + j];
+      if (same) continue;
+      if (changed === NONE) changed = [i];
+      else changed.push(i);
+    }
+    return changed;
+  }
+
+  /**
+   * A copy of the record with values of a document in it: right after `compareInPlace`, with what it found.
+   */
+  changeInPlace(
+    record: Uint8Array,
+    told: InformValues,
+    { starts, ends }: ValuePlaces,
+    body: Uint8Array,
+    changed: readonly number[],
+  ): Buffer {
+    const { places } = this.#mappingOf(record, told)!;
+    const inOrder = changed.length <= 1 ? changed : [...changed].sort((a, b) => places[a]! - places[b]!);
+    const at = this.#valuesAt;
+    let length = record.length;
+    for (const i of inOrder) {
+      const place = places[i]!;
+      length += ends[i]! - starts[i]! - (at[place + 1]! - 1 - at[place]!);
+    }
+    const made = Buffer.allocUnsafe(length);
+    let copied = 0;
+    let to = 0;
+    for (const i of inOrder) {
+      const place = places[i]!;
+      made.set(record.subarray(copied, at[place]!), to);
+      to += at[place]! - copied;
+      made.set(body.subarray(starts[i]!, ends[i]!), to);
+      to += ends[i]! - starts[i]!;
+      copied = at[place + 1]! - 1;
+    }
+    made.set(record.subarray(copied, record.length), to);
+    return made;
+  }
+
+  /** The list of an Inform as it is in a record that has all its names. */
+  listIn(record: Uint8Array, told: InformValues): ParameterValue[] {
+    const mapping = this.#mappingOf(record, told)!;
+    const { places } = mapping;
+    this.#findValues(record, mapping);
+    return told.names.map((Name, i) => {
+      const at = this.#valuesAt[places[i]!]!;
+      return { Name, Value: latin1(record, at, this.#valuesAt[places[i]! + 1]! - 1), Type: told.types[i]! };
+    });
+  }
+
   /** Stores what `compare` made of a list. */
   update(cpeId: string, update: string): Promise<void> {
-    return this.#texts.put(cpeId, update);
+    return this.#records.putHotText(cpeId, update);
   }
 
   put(cpeId: string, list: readonly ParameterValue[]): Promise<void> {
     const shape = this.#shapeOf(list);
-    if (shape === null) return this.#texts.put(cpeId, PLAIN + encodeHot(list));
+    if (shape === null) return this.#records.putHotText(cpeId, PLAIN + encodeHot(list));
     let text = SHAPED + shape.key + NUL;
     for (const { Value } of list) text += cleanText(Value) + NUL;
-    return this.#texts.put(cpeId, text);
+    return this.#records.putHotText(cpeId, text);
   }
 
-  remove(cpeId: string): Promise<void> {
-    return this.#texts.remove(cpeId);
+  async remove(cpeId: string): Promise<void> {
+    if (this.#records.get(cpeId) !== undefined) await this.#records.putHotText(cpeId, '');
+  }
+
+  /** Where the names of `told` stand in the shape of a record; null when that is not known. */
+  #mappingOf(record: Uint8Array, told: InformValues): Mapping | null {
+    const known = this.#mappings.get(told);
+    if (known === undefined) return null;
+    const from = hotAt(record);
+    for (let i = 0; i < known.length; i++) if (isAt(known[i]!.head, record, from)) return known[i]!;
+    return null;
+  }
+
+  /** Looks where the names of `told` stand in the shape of a record, for the next time: looking may read, and the record is gone then. */
+  #map(record: Uint8Array, told: InformValues): void {
+    const from = hotAt(record);
+    const headLength = SHAPED.length + KEY_CHARS + 1;
+    if (record.length < from + headLength || record[from] !== SHAPED.charCodeAt(0)) return;
+    const head = Buffer.from(record.subarray(from, from + headLength));
+    const shape = this.#shapeIn(head.toString('latin1'));
+    if (shape === null) return;
+    const places = Int32Array.from(told.names, (name, i) =>
+      shape.names.findIndex((other, place) => other === name && shape.types[place] === told.types[i]),
+    );
+    if (places.includes(-1)) return;
+    if (this.#mappings.size >= MAPPINGS_MAX) this.#mappings.clear();
+    const others = this.#mappings.get(told) ?? [];
+    this.#mappings.set(told, [{ shape, head, places }, ...others.slice(0, SHAPES_OF_A_KIND_MAX - 1)]);
+  }
+
+  /** Finds where the values of a record begin; false when it has not as many as its shape, which nobody but a damaged store says. */
+  #findValues(record: Uint8Array, { head, shape }: Mapping): boolean {
+    const count = shape.names.length;
+    const from = hotAt(record) + head.length;
+    if (this.#valuesAt.length <= count) this.#valuesAt = new Int32Array(2 * count);
+    const at = this.#valuesAt;
+    const { length } = record;
+    at[0] = from;
+    let found = 0;
+    for (let i = from; i < length && found < count; i++) if (record[i] === 0) at[++found] = i + 1;
+    return found === count;
   }
 
   /** The shape a text is in; null when it is not stored, which nobody but a damaged store says. */
@@ -153,3 +285,12 @@ export class HotTexts {
 
 /** 96 bits of the hash. */
 const KEY_CHARS = 16;
+/** As many as there are kinds of Informs in a large fleet; a kind that is forgotten is found again. */
+const MAPPINGS_MAX = 1_024;
+/** What CPEs of a kind told besides, one day, makes shapes of their own. */
+const SHAPES_OF_A_KIND_MAX = 4;
+
+function isAt(part: Uint8Array, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < part.length; i++) if (bytes[at + i] !== part[i]) return false;
+  return true;
+}

@@ -5,13 +5,14 @@ import { statfs } from 'node:fs/promises';
 import { StoreError, type StoreErrorCode } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { AnyFactBody, DeviceSettings, Fact } from '../../bus/messages.ts';
+import type { InformValues, ValuePlaces } from '../../cwmp/inform-values.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import { type DeviceText, decodeDevice, encodeDevice } from './codec.ts';
 import { Environment } from './environment.ts';
+import { InformRecords } from './inform-records.ts';
 import { Outbox } from './outbox.ts';
-import { QuietMarks } from './quiet-marks.ts';
 import { Shadow } from './shadow.ts';
-import type { Stamps } from './stamps.ts';
+import { openSessions, type Stamps } from './stamps.ts';
 import {
   type DeviceRecord,
   type EdgeTransaction,
@@ -64,10 +65,9 @@ export class LmdbEdgeStore implements RelayStore {
   readonly #shadow: Shadow;
   readonly #work: WorkTable;
   readonly #sessions: Table<SessionRecord>;
-  readonly #devices: Table<string>;
   readonly #settings: Table<DeviceSettings>;
   readonly #usernames: Table<string>;
-  readonly #quiet: QuietMarks;
+  readonly #records: InformRecords;
   readonly #onBroken: () => void;
   /** Where the next round of expiredSessions goes on. */
   #scanned = '';
@@ -80,13 +80,12 @@ export class LmdbEdgeStore implements RelayStore {
     this.#stamps = stamps;
     environment.shareCommits(stamps);
     this.#outbox = new Outbox(environment, stamps, { edgeId, pop, lane });
-    this.#shadow = new Shadow(environment);
-    this.#work = new WorkTable(environment, () => this.#quiet);
-    this.#sessions = new Table(environment, 'session', {});
-    this.#devices = new Table(environment, 'device', { encoding: 'string' });
-    this.#settings = new Table(environment, 'settings', {});
-    this.#usernames = new Table(environment, 'username', { encoding: 'string' });
-    this.#quiet = new QuietMarks(environment, [this.#work.index, this.#sessions.direct]);
+    this.#records = new InformRecords(environment, stamps);
+    this.#shadow = new Shadow(environment, this.#records);
+    this.#work = new WorkTable(environment, stamps);
+    this.#sessions = new Table(environment, openSessions(environment));
+    this.#settings = new Table(environment, environment.database('settings', {}));
+    this.#usernames = new Table(environment, environment.database('username', { encoding: 'string' }));
     this.#onBroken = () => stamps.setBroken();
     environment.onBroken.add(this.#onBroken);
   }
@@ -99,9 +98,10 @@ export class LmdbEdgeStore implements RelayStore {
   }
 
   putSession(cpeId: string, record: SessionRecord): Promise<void> {
-    return this.#unlessRefused(() => {
-      this.#quiet.remove(cpeId);
-      return this.#sessions.put(cpeId, record);
+    return this.#unlessRefused(async () => {
+      this.#stamps.opened(cpeId);
+      await this.#sessions.put(cpeId, record);
+      this.#stamps.opened(cpeId);
     });
   }
 
@@ -132,19 +132,52 @@ export class LmdbEdgeStore implements RelayStore {
     return expired;
   }
 
-  quietMark(cpeId: string): Uint8Array | undefined {
-    return this.#quiet.get(cpeId);
+  // ── What Informs told ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  markedRecord(cpeId: string): Uint8Array | undefined {
+    this.#environment.refresh();
+    const record = this.#records.get(cpeId);
+    return record !== undefined && this.#records.isMarked(record, cpeId) ? record : undefined;
   }
 
-  putQuietMark(cpeId: string, mark: Buffer): void {
-    const refusal = this.#stamps.refusing();
-    if (refusal !== 'disk-full' && refusal !== 'broken') this.#quiet.set(cpeId, mark);
+  mark(cpeId: string, fingerprints: Uint8Array, answer: string, openMark: number): void {
+    void this.#unlessRefused(() => this.#records.mark(cpeId, fingerprints, answer, openMark));
+  }
+
+  compareInPlace(
+    record: Uint8Array,
+    told: InformValues,
+    places: ValuePlaces,
+    body: Uint8Array,
+  ): readonly number[] | null {
+    return this.#shadow.hot.compareInPlace(record, told, places, body);
+  }
+
+  changeInPlace(
+    record: Uint8Array,
+    told: InformValues,
+    places: ValuePlaces,
+    body: Uint8Array,
+    changed: readonly number[],
+    openMark: number,
+  ): Buffer {
+    const changedRecord = this.#shadow.hot.changeInPlace(record, told, places, body, changed);
+    this.#records.number(changedRecord, openMark);
+    return changedRecord;
+  }
+
+  listIn(record: Uint8Array, told: InformValues): ParameterValue[] {
+    return this.#shadow.hot.listIn(record, told);
+  }
+
+  putRecord(cpeId: string, record: Buffer): Promise<void> {
+    return this.#unlessRefused(() => this.#records.put(cpeId, record));
   }
 
   // ── Devices and credentials ───────────────────────────────────────────────────────────────────────────────────────────
 
   getDevice(cpeId: string): DeviceRecord | undefined {
-    const text = this.#devices.get(cpeId);
+    const text = this.#records.deviceText(cpeId);
     if (text === undefined) return undefined;
     const { cpe, learnedRoot, softwareVersion, connectionRequestUrl } = decodeDevice(text);
     const settings = this.#settings;
@@ -161,15 +194,13 @@ export class LmdbEdgeStore implements RelayStore {
   }
 
   isSameDevice(cpeId: string, told: DeviceText): boolean {
-    return this.#devices.get(cpeId)?.startsWith(encodeDevice(told)) === true;
+    return this.#records.deviceText(cpeId)?.startsWith(encodeDevice(told)) === true;
   }
 
   /** Settings are control's, and are not written here: a thread that still holds older ones would bring them back. */
   putDevice(cpeId: string, record: DeviceRecord): Promise<void> {
-    return this.#unlessRefused(() => {
-      this.#quiet.remove(cpeId);
-      return this.#devices.put(cpeId, encodeDevice(record) + (record.learnedRoot ?? ''));
-    });
+    const text = encodeDevice(record) + (record.learnedRoot ?? '');
+    return this.#unlessRefused(() => this.#records.putDeviceText(cpeId, text));
   }
 
   async putSettings(cpeId: string, settings: DeviceSettings): Promise<void> {
@@ -211,24 +242,15 @@ export class LmdbEdgeStore implements RelayStore {
   }
 
   applyInform(cpeId: string, list: readonly ParameterValue[], difference: InformDifference): Promise<void> {
-    return this.#unlessRefused(() => {
-      this.#quiet.remove(cpeId);
-      return this.#shadow.applyInform(cpeId, list, difference);
-    });
+    return this.#unlessRefused(() => this.#shadow.applyInform(cpeId, list, difference));
   }
 
   applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void> {
-    return this.#unlessRefused(() => {
-      this.#quiet.remove(cpeId);
-      return this.#shadow.applyValues(cpeId, values);
-    });
+    return this.#unlessRefused(() => this.#shadow.applyValues(cpeId, values));
   }
 
   applyNames(cpeId: string, path: string, complete: boolean, names: readonly ParameterInfo[]): Promise<void> {
-    return this.#unlessRefused(() => {
-      this.#quiet.remove(cpeId);
-      return this.#shadow.applyNames(cpeId, path, complete, names);
-    });
+    return this.#unlessRefused(() => this.#shadow.applyNames(cpeId, path, complete, names));
   }
 
   knownParameter(cpeId: string, path: string): KnownParameter | null {
@@ -236,10 +258,7 @@ export class LmdbEdgeStore implements RelayStore {
   }
 
   resetShadow(cpeId: string): Promise<void> {
-    return this.#unlessBroken(() => {
-      this.#quiet.remove(cpeId);
-      return this.#shadow.reset(cpeId);
-    });
+    return this.#unlessBroken(() => this.#shadow.reset(cpeId));
   }
 
   // ── Work ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,14 +271,14 @@ export class LmdbEdgeStore implements RelayStore {
     return this.#work.has(cpeId);
   }
 
-  workMark(cpeId: string): number {
-    return this.#stamps.workMark(cpeId);
+  openMark(cpeId: string): number {
+    return this.#stamps.openMark(cpeId);
   }
 
   putWork(record: WorkRecord): Promise<boolean> {
     return this.#unlessRefused(async () => {
       const held = await this.#work.put(record);
-      if (held) this.#stamps.workCame(record.work.cpeId);
+      if (held) this.#stamps.opened(record.work.cpeId);
       return held;
     });
   }
@@ -323,7 +342,7 @@ export class LmdbEdgeStore implements RelayStore {
       },
     };
     const value = await this.#environment.transact(() => change(transaction));
-    for (const cpeId of withWork) this.#stamps.workCame(cpeId);
+    for (const cpeId of withWork) this.#stamps.opened(cpeId);
     this.#stamps.outboxGrew(facts, bytes);
     return value;
   }

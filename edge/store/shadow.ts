@@ -1,9 +1,9 @@
-// The shadow: what a device last said its parameters are. One hot text per device is all a quiet Inform touches (codec.ts); everything else
+// The shadow: what a device last said its parameters are. One hot text per device is all that an Inform is compared with; everything else
 // lies in pages of some 200 names in sorted order under a directory, so that the cost of an Inform does not depend on the tree.
 // It is a cache: rebuilt from the CPE or from control, never the only copy, and not locked between threads. Two threads that write one
 // device's pages at once (a session that was taken over) may lose one of the writes, no more.
 //
-//   hot, shapes                       hot-texts.ts
+//   inform, shapes                    hot-texts.ts
 //   directory    cpeId                the pages: [id, first name], in order
 //   pages        cpeId/id             sorted entries; of a name in the hot text they only tell whether it is writable
 
@@ -12,6 +12,7 @@ import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import { decodePage, type Entry, encodePage } from './codec.ts';
 import type { Environment } from './environment.ts';
 import { HotTexts } from './hot-texts.ts';
+import type { InformRecords } from './inform-records.ts';
 import type { InformDifference, KnownParameter } from './store.ts';
 import { Table } from './table.ts';
 import { Tree } from './tree.ts';
@@ -28,23 +29,28 @@ const COMPRESSION = { threshold: 512, dictionary: Buffer.alloc(8, 'Device.') };
 const NOTHING: ParameterValue[] = [];
 
 export class Shadow {
-  readonly #hot: HotTexts;
+  readonly #records: InformRecords;
+  readonly hot: HotTexts;
   readonly #directories: Table<Directory>;
   readonly #pages: Table<string>;
 
-  constructor(environment: Environment) {
-    this.#hot = new HotTexts(environment);
-    this.#directories = new Table(environment, 'directory', {});
-    this.#pages = new Table(environment, 'pages', { encoding: 'string', compression: COMPRESSION });
+  constructor(environment: Environment, records: InformRecords) {
+    this.#records = records;
+    this.hot = new HotTexts(environment, records);
+    this.#directories = new Table(environment, environment.database('directory', {}));
+    this.#pages = new Table(
+      environment,
+      environment.database('pages', { encoding: 'string', compression: COMPRESSION }),
+    );
   }
 
   /** See EdgeStore. One read and one pass over the list, unless names came, went or changed places. */
   compare(cpeId: string, list: readonly ParameterValue[]): InformDifference {
-    return this.#hot.compare(cpeId, list) ?? { changed: this.#changedByName(cpeId, list), update: null };
+    return this.hot.compare(cpeId, list) ?? { changed: this.#changedByName(cpeId, list), update: null };
   }
 
   #changedByName(cpeId: string, list: readonly ParameterValue[]): ParameterValue[] {
-    const stored = this.#hot.list(cpeId);
+    const stored = this.hot.list(cpeId);
     if (stored === undefined) return [...list];
     const known = new Map(stored.map((entry) => [entry.Name, entry]));
     return list.filter((entry) => {
@@ -54,25 +60,25 @@ export class Shadow {
   }
 
   isEmpty(cpeId: string): boolean {
-    return !this.#hot.has(cpeId) && this.#directories.get(cpeId) === undefined;
+    return !this.hot.has(cpeId) && this.#directories.get(cpeId) === undefined;
   }
 
   known(cpeId: string, path: string): KnownParameter | null {
     const directory = this.#directories.get(cpeId);
     const entry = directory === undefined ? undefined : this.#tree(cpeId, directory).get(path);
-    const told = this.#hot.find(cpeId, path);
+    const told = this.hot.find(cpeId, path);
     if (told !== undefined) return { value: told.Value, type: told.Type, writable: entry?.writable ?? null };
     return entry === undefined ? null : { value: entry.value, type: entry.type, writable: entry.writable };
   }
 
   /** See EdgeStore. */
   applyInform(cpeId: string, list: readonly ParameterValue[], { update }: InformDifference): Promise<void> {
-    return update === null ? this.#putInform(cpeId, list, this.#hot.list(cpeId)) : this.#hot.update(cpeId, update);
+    return update === null ? this.#putInform(cpeId, list, this.hot.list(cpeId)) : this.hot.update(cpeId, update);
   }
 
   async applyValues(cpeId: string, values: readonly ParameterValue[]): Promise<void> {
     if (values.length === 0) return;
-    const hot = this.#hot.list(cpeId);
+    const hot = this.hot.list(cpeId);
     if (hot === undefined) return this.#putInform(cpeId, values, hot);
     const places = new Map(hot.map((entry, place) => [entry.Name, place]));
     const rest = values.filter((value) => {
@@ -82,8 +88,8 @@ export class Shadow {
       return false;
     });
     const writes = this.#putInPages(cpeId, rest);
-    if (rest.length < values.length) writes.push(this.#hot.put(cpeId, hot));
-    await Promise.all(writes);
+    if (rest.length < values.length) writes.push(this.hot.put(cpeId, hot));
+    await Promise.all([...writes, this.#records.unmark(cpeId)]);
   }
 
   /** Puts a list where the next Inform is compared with it; behind it, as far as there is room, what earlier Informs told besides. */
@@ -95,7 +101,7 @@ export class Shadow {
     const past = before === undefined ? NOTHING : without(before, list);
     const room = Math.max(0, LIMITS.shadowHotEntriesMax - list.length);
     const kept = list.slice(0, LIMITS.shadowHotEntriesMax);
-    const put = this.#hot.put(cpeId, [...kept, ...past.slice(0, room)]);
+    const put = this.hot.put(cpeId, [...kept, ...past.slice(0, room)]);
     await Promise.all([put, ...this.#putInPages(cpeId, [...list.slice(kept.length), ...past.slice(room)])]);
   }
 
@@ -112,21 +118,21 @@ export class Shadow {
     const directory = this.#directories.get(cpeId) ?? [];
     const tree = this.#tree(cpeId, directory);
     if (complete) {
-      const list = this.#hot.list(cpeId);
+      const list = this.hot.list(cpeId);
       const present = new Set(names.map(({ Name }) => Name));
       tree.keepOnly(path, present);
       if (list !== undefined) {
         const left = list.filter(({ Name }) => !Name.startsWith(path) || present.has(Name));
-        if (left.length < list.length) writes.push(this.#hot.put(cpeId, left));
+        if (left.length < list.length) writes.push(this.hot.put(cpeId, left));
       }
     }
     tree.setAll(names.map(({ Name, Writable }) => ({ name: Name, writable: Writable })));
-    writes.push(...this.#write(cpeId, directory, tree));
+    writes.push(...this.#write(cpeId, directory, tree), this.#records.unmark(cpeId));
     await Promise.all(writes);
   }
 
   async reset(cpeId: string): Promise<void> {
-    const writes = [this.#hot.remove(cpeId), this.#directories.remove(cpeId)];
+    const writes = [this.hot.remove(cpeId), this.#directories.remove(cpeId)];
     // By range as well as by directory: pages that two threads once disagreed about go too. '0' follows '/'.
     const keys = new Set(this.#pages.keys(`${cpeId}/`, `${cpeId}0`));
     for (const [id] of this.#directories.get(cpeId) ?? []) keys.add(`${cpeId}/${id}`);

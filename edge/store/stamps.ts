@@ -13,6 +13,7 @@ import { hashText } from '../../base/hash-text.ts';
 import type { CpeId } from '../../base/ids.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { Environment, type Stats } from './environment.ts';
+import type { SessionRecord } from './store.ts';
 
 const SPAN = 2 ** 32;
 const NEXT = 0;
@@ -26,8 +27,8 @@ const OUTBOX_FULL = 1;
 const COMMITS = 2;
 const SETTINGS = 3;
 const FLAGS = 4;
-/** Behind the flags: how often work came, by a hash of its CPE. Two CPEs in one slot are both looked after; no harm in that. */
-const WORK_SLOTS = 1 << 16;
+/** Behind the flags: how often something was opened, by a hash of its CPE. Two CPEs in one slot are both looked after; no harm in that. */
+const OPEN_SLOTS = 1 << 20;
 
 const REFUSALS: (StoreErrorCode | null)[] = [null, 'disk-full', 'broken'];
 const DISK_FULL = 1;
@@ -40,13 +41,13 @@ export class Stamps {
   readonly incarnation: number;
   readonly #words: BigInt64Array;
   readonly #flags: Int32Array;
-  readonly #work: Int32Array;
+  readonly #opened: Int32Array;
 
   constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
     this.#words = new BigInt64Array(memory, 0, WORDS);
     this.#flags = new Int32Array(memory, WORDS * 8, FLAGS);
-    this.#work = new Int32Array(memory, WORDS * 8 + FLAGS * 4, WORK_SLOTS);
+    this.#opened = new Int32Array(memory, WORDS * 8 + FLAGS * 4, OPEN_SLOTS);
     this.incarnation = Number(Atomics.load(this.#words, INCARNATION));
   }
 
@@ -66,7 +67,7 @@ export class Stamps {
       meta.put('incarnation', next);
       return next;
     });
-    const memory = new SharedArrayBuffer(WORDS * 8 + (FLAGS + WORK_SLOTS) * 4);
+    const memory = new SharedArrayBuffer(WORDS * 8 + (FLAGS + OPEN_SLOTS) * 4);
     const words = new BigInt64Array(memory, 0, WORDS);
     words[NEXT] = BigInt(incarnation) * BigInt(SPAN);
     words[INCARNATION] = BigInt(incarnation);
@@ -76,9 +77,11 @@ export class Stamps {
     for (const [, count] of outbox.getKeys()) facts += count;
     words[DEPTH] = BigInt(facts);
     words[BYTES] = BigInt((stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize);
-    void environment.release();
     const stamps = new Stamps(memory);
     stamps.outboxGrew(0, 0);
+    for (const cpeId of openWorkIndex(environment).getKeys()) stamps.opened(cpeId);
+    for (const cpeId of openSessions(environment).getKeys()) stamps.opened(cpeId);
+    void environment.release();
     return stamps;
   }
 
@@ -123,13 +126,17 @@ export class Stamps {
     return Atomics.load(this.#flags, COMMITS);
   }
 
-  /** Another number whenever work of this CPE has become visible since. */
-  workMark(cpeId: CpeId): number {
-    return Atomics.load(this.#work, hashText(cpeId) & (WORK_SLOTS - 1));
+  /**
+   * Another number whenever something has been opened for this CPE, work or the record of a session; 0 while nothing was in this start, and
+   * nothing was open when it began.
+   */
+  openMark(cpeId: CpeId): number {
+    return Atomics.load(this.#opened, hashText(cpeId) & (OPEN_SLOTS - 1));
   }
 
-  workCame(cpeId: CpeId): void {
-    Atomics.add(this.#work, hashText(cpeId) & (WORK_SLOTS - 1), 1);
+  /** Said before what was opened can be read, and again when it can: who reads the number and finds nothing open may trust both. */
+  opened(cpeId: CpeId): void {
+    Atomics.add(this.#opened, hashText(cpeId) & (OPEN_SLOTS - 1), 1);
   }
 
   /** Another number whenever settings of some device have changed. */
@@ -158,6 +165,16 @@ export class Stamps {
 
 /** Sequence of the first fact of a record, and how many facts it holds. */
 export type OutboxKey = [first: number, count: number];
+
+/** CPEs that have work, and the actions they have. */
+export function openWorkIndex(environment: Environment): Database<string, string> {
+  return environment.database<string>('work-index', { dupSort: true, encoding: 'ordered-binary' });
+}
+
+/** CPEs whose session has a record. */
+export function openSessions(environment: Environment): Database<SessionRecord, string> {
+  return environment.database<SessionRecord>('session', {});
+}
 
 /** The database of facts: JSON, with commas between those of one record. */
 export function openOutbox(environment: Environment): Database<string, OutboxKey> {

@@ -3,6 +3,7 @@
 
 import type { StoreErrorCode } from '../../base/errors.ts';
 import type { AnyFactBody, CpeFacts, DeviceSettings, Fact, RpcRecord, Work } from '../../bus/messages.ts';
+import type { InformValues, ValuePlaces } from '../../cwmp/inform-values.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import type { Session } from '../../cwmp/session.ts';
 
@@ -88,11 +89,40 @@ export interface EdgeStore {
   /** Sessions whose lastAt + timeoutMs has passed: for the reaper of the relay. */
   expiredSessions(nowMs: number, limit: number): { cpeId: string; record: SessionRecord }[];
 
-  // Quiet marks (quiet-marks.ts)
-  /** The mark of a CPE that has no work, no session record and no news; valid until the next read. undefined: it may have. */
-  quietMark(cpeId: string): Uint8Array | undefined;
-  /** Sets it, unless there is work or a session record when it is written. Every write of work, session, device or shadow removes it. */
-  putQuietMark(cpeId: string, mark: Buffer): void;
+  // What Informs told (inform-records.ts)
+  /** The record of a CPE whose mark holds, so that nothing is open for it; valid until the next read. undefined: something may be. */
+  markedRecord(cpeId: string): Uint8Array | undefined;
+  /**
+   * Marks the record of a CPE. Nobody waits for it, and whatever else writes the record or the shadow takes the mark away.
+   * @param fingerprints FINGERPRINT_BYTES of them.
+   * @param openMark as it was before the caller looked, and found neither work nor a session record.
+   */
+  mark(cpeId: string, fingerprints: Uint8Array, answer: string, openMark: number): void;
+  /**
+   * The places, among `told`, of values in a document that are not as in a record just read; null when the record is not known to have all
+   * of its names.
+   */
+  compareInPlace(
+    record: Uint8Array,
+    told: InformValues,
+    places: ValuePlaces,
+    body: Uint8Array,
+  ): readonly number[] | null;
+  /**
+   * A copy of the record just compared, with those values changed. Its mark is of `openMark`, and its fingerprints are still the old ones.
+   */
+  changeInPlace(
+    record: Uint8Array,
+    told: InformValues,
+    places: ValuePlaces,
+    body: Uint8Array,
+    changed: readonly number[],
+    openMark: number,
+  ): Buffer;
+  /** The list of an Inform as a record just made by changeInPlace holds it. */
+  listIn(record: Uint8Array, told: InformValues): ParameterValue[];
+  /** Puts a record in place of the one it was made of. */
+  putRecord(cpeId: string, record: Buffer): Promise<void>;
 
   // Devices and credentials
   getDevice(cpeId: string): DeviceRecord | undefined;
@@ -122,8 +152,8 @@ export interface EdgeStore {
   /** Open work of a device, highest priority first, then oldest. */
   workOf(cpeId: string): WorkRecord[];
   hasWork(cpeId: string): boolean;
-  /** Another number whenever work of this CPE has become visible since, whoever wrote it. */
-  workMark(cpeId: string): number;
+  /** Another number whenever work or the record of a session has come for this CPE since, whoever wrote it: from before it can be read. */
+  openMark(cpeId: string): number;
   /**
    * Writes a record. One whose task has begun (state is not undefined) is only written over the same generation of itself, so that
    * work which was cancelled or replaced meanwhile does not come back.

@@ -2,7 +2,7 @@
 // that two changes of one record in the same millisecond build on each other. What another thread put is seen once it is committed.
 // Records are handed in and out as they are: nobody changes one after putting it.
 
-import type { Database, DatabaseOptions } from 'lmdb';
+import type { Database } from 'lmdb';
 import type { Environment } from './environment.ts';
 
 export class Table<V> {
@@ -15,9 +15,9 @@ export class Table<V> {
   #batch: (string | { value: V | undefined })[] = [];
   #settled: Promise<void> = Promise.resolve();
 
-  constructor(environment: Environment, name: string, options: DatabaseOptions) {
+  constructor(environment: Environment, database: Database<V, string>) {
     this.#environment = environment;
-    this.#database = environment.database<V>(name, options);
+    this.#database = database;
   }
 
   get(key: string): V | undefined {

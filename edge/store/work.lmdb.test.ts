@@ -35,15 +35,15 @@ test('a record comes back as it was put, with whatever its state holds', async (
 test('work that has become visible is told by another number, on any thread and whoever wrote it', async () => {
   const { store, dir, stamps } = openStore({ lane: 1 });
   const other = openStore({ dir, lane: 2, stamps: new Stamps(stamps.memory) }).store;
-  const before = other.workMark(CPE);
+  const before = other.openMark(CPE);
   await store.putWork(recordOf(workOf('a')));
-  const then = other.workMark(CPE);
+  const then = other.openMark(CPE);
   await store.transact((transaction) => transaction.putWork(recordOf(workOf('b'))));
-  expect(new Set([before, then, other.workMark(CPE)]).size).toBe(3);
-  const of = other.workMark(CPE);
+  expect(new Set([before, then, other.openMark(CPE)]).size).toBe(3);
+  const of = other.openMark(CPE);
   // Another generation is known already: nothing is written.
   expect(await store.putWork(recordOf(workOf('a', { generation: 0 })))).toBe(false);
-  expect(other.workMark(CPE)).toBe(of);
+  expect(other.openMark(CPE)).toBe(of);
 });
 
 test('removed work is gone at once, for this writer and then for all', async () => {

@@ -10,7 +10,7 @@
 import type { Database } from 'lmdb';
 import { LIMITS } from '../../base/limits.ts';
 import type { Environment } from './environment.ts';
-import type { QuietMarks } from './quiet-marks.ts';
+import { openWorkIndex, type Stamps } from './stamps.ts';
 import type { WorkRecord } from './store.ts';
 
 type DueKey = [timeMs: number, cpeId: string, actionId: string];
@@ -27,19 +27,18 @@ const keyOf = (cpeId: string, actionId: string): string => `${cpeId}/${actionId}
 export class WorkTable {
   readonly #environment: Environment;
   readonly #records: Database<WorkRecord, string>;
-  /** Also what forbids a quiet mark. */
-  readonly index: Database<string, string>;
-  readonly #marks: () => QuietMarks;
+  readonly #index: Database<string, string>;
+  readonly #stamps: Stamps;
   readonly #due: Database<1, DueKey>;
   readonly #ended: Database<[generation: number, untilMs: number], string>;
   /** This thread's writes that are not committed yet, by device and action; null: removed. */
   readonly #pending = new Map<string, Map<string, WorkRecord | null>>();
 
-  constructor(environment: Environment, marks: () => QuietMarks) {
+  constructor(environment: Environment, stamps: Stamps) {
     this.#environment = environment;
-    this.#marks = marks;
+    this.#stamps = stamps;
     this.#records = environment.database<WorkRecord>('work', { useVersions: true });
-    this.index = environment.database<string>('work-index', { dupSort: true, encoding: 'ordered-binary' });
+    this.#index = openWorkIndex(environment);
     this.#due = environment.database<1, DueKey>('due', {});
     this.#ended = environment.database<[number, number]>('ended', {});
   }
@@ -47,14 +46,14 @@ export class WorkTable {
   has(cpeId: string): boolean {
     this.#environment.refresh();
     if (this.#pending.size > 0 && this.#pending.has(cpeId)) return this.of(cpeId).length > 0;
-    return this.index.doesExist(cpeId);
+    return this.#index.doesExist(cpeId);
   }
 
   /** Highest priority first, then oldest. */
   of(cpeId: string): WorkRecord[] {
     this.#environment.refresh();
     const pending = this.#pending.get(cpeId);
-    if (pending === undefined && !this.index.doesExist(cpeId)) return NONE;
+    if (pending === undefined && !this.#index.doesExist(cpeId)) return NONE;
     const records: WorkRecord[] = [];
     // '0' follows '/'.
     for (const { value } of this.#records.getRange({ start: `${cpeId}/`, end: `${cpeId}0` })) {
@@ -149,8 +148,9 @@ export class WorkTable {
   #write(record: WorkRecord, before: WorkRecord | undefined): void {
     const { cpeId, actionId, generation } = record.work;
     this.#records.put(keyOf(cpeId, actionId), record, generation);
-    this.#marks().removeInside(cpeId);
-    if (before === undefined) this.index.put(cpeId, actionId);
+    // Nobody has read it yet, so whoever reads this number before may still find nothing.
+    this.#stamps.opened(cpeId);
+    if (before === undefined) this.#index.put(cpeId, actionId);
     const due = dueAt(record);
     if (before !== undefined) {
       if (dueAt(before) === due) return;
@@ -167,7 +167,7 @@ export class WorkTable {
   #erase(record: WorkRecord): void {
     const { cpeId, actionId, generation, expiresAt } = record.work;
     this.#records.remove(keyOf(cpeId, actionId));
-    this.index.remove(cpeId, actionId);
+    this.#index.remove(cpeId, actionId);
     this.#due.remove([dueAt(record), cpeId, actionId]);
     this.#ended.put(keyOf(cpeId, actionId), [generation, expiresAt]);
     this.#due.put([expiresAt, cpeId, actionId], 1);

@@ -1,46 +1,56 @@
-// Quiet marks and what takes them away. A mark that stays too long would hide news or work from the edge; each test is one way it must go.
+// Marks of records and what takes them away. A mark that stays too long would hide news or work from the edge; each test is one way it must go.
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
+import { latin1 } from '../../base/bytes.ts';
 import type { ParameterValue } from '../../cwmp/message.ts';
+import { FINGERPRINT_BYTES, RECORD } from './inform-records.ts';
 import type { LmdbEdgeStore } from './lmdb-store.ts';
+import { Stamps } from './stamps.ts';
 import { CPE, deviceOf, openStore, recordOf, sessionOf, workOf } from './store.test-helper.ts';
 
 const OTHER = '00D09E-Box-2';
-const MARK = Buffer.from('sixteen bytes!!!and an answer', 'latin1');
+const FINGERPRINTS = Buffer.alloc(FINGERPRINT_BYTES, 'fingerprint');
+const MARK = 'an answer';
 const LIST: ParameterValue[] = [{ Name: 'Device.DeviceInfo.SoftwareVersion', Value: '1.0', Type: 'xsd:string' }];
 
-/** The mark in text; null when there is none. */
+/** The answer in the mark; null when there is none. */
 function markOf(store: LmdbEdgeStore, cpeId = CPE): string | null {
-  const mark = store.quietMark(cpeId);
-  // A part of lmdb-js's own buffer, of which only `length` tells the end.
-  return mark === undefined ? null : String.fromCharCode(...mark.subarray(0, mark.length));
+  const record = store.markedRecord(cpeId);
+  if (record === undefined) return null;
+  expect(Buffer.from(record.subarray(0, FINGERPRINT_BYTES))).toEqual(FINGERPRINTS);
+  return latin1(record, RECORD.answer, RECORD.answer + record[RECORD.answerBytes]!);
+}
+
+/** Marks a record as the end of a quiet session does: when nothing is found open after the number was taken. */
+function mark(store: LmdbEdgeStore, cpeId = CPE, answer = MARK): void {
+  const openMark = store.openMark(cpeId);
+  if (store.getSession(cpeId) === undefined && !store.hasWork(cpeId)) store.mark(cpeId, FINGERPRINTS, answer, openMark);
 }
 
 /** A store whose CPE, and another one, have a mark on the disk. */
 async function marked(): Promise<ReturnType<typeof openStore>> {
   const opened = openStore();
-  opened.store.putQuietMark(CPE, MARK);
-  opened.store.putQuietMark(OTHER, MARK);
+  mark(opened.store);
+  mark(opened.store, OTHER);
   await opened.store.flushed();
-  expect([markOf(opened.store), markOf(opened.store, OTHER)]).toEqual([
-    MARK.toString('latin1'),
-    MARK.toString('latin1'),
-  ]);
+  expect([markOf(opened.store), markOf(opened.store, OTHER)]).toEqual([MARK, MARK]);
   return opened;
 }
 
 const begun = recordOf(workOf('a1'), { state: {}, phase: 'running' });
 
-test('a mark is seen once it is committed, and only then', async () => {
-  const { store } = openStore();
-  store.putQuietMark(CPE, MARK);
-  expect(markOf(store)).toBeNull();
+test('a mark is seen at once by its writer, and by others once it is committed', async () => {
+  const { store, dir, stamps } = openStore();
+  const { store: other } = openStore({ dir, stamps: new Stamps(stamps.memory), lane: 1 });
+  mark(store);
+  expect(markOf(store)).toBe(MARK);
   await store.flushed();
-  expect(markOf(store)).toBe(MARK.toString('latin1'));
+  expect(markOf(other)).toBe(MARK);
+  expect(markOf(store)).toBe(MARK);
   expect(markOf(store, OTHER)).toBeNull();
-  store.putQuietMark(CPE, Buffer.from('another one'));
+  mark(store, CPE, 'another one');
   await store.flushed();
   expect(markOf(store)).toBe('another one');
 });
@@ -58,7 +68,7 @@ const NEWS: [string, (store: LmdbEdgeStore) => Promise<unknown>][] = [
 test.each(NEWS)('%s takes the mark away, and that of no other CPE', async (_, write) => {
   const { store } = await marked();
   await write(store);
-  expect([markOf(store), markOf(store, OTHER)]).toEqual([null, MARK.toString('latin1')]);
+  expect([markOf(store), markOf(store, OTHER)]).toEqual([null, MARK]);
   await store.flushed();
   expect(markOf(store)).toBeNull();
 });
@@ -89,7 +99,7 @@ test('a step of work that has begun takes the mark away', async () => {
   await store.putWork(recordOf(workOf('a1')));
   // Nobody can set a mark while there is work; one from before a restore of the folder would be such.
   await store.transact((t) => t.removeWork(CPE, 'a1'));
-  store.putQuietMark(CPE, MARK);
+  mark(store);
   await store.flushed();
   expect(markOf(store)).not.toBeNull();
   await store.transact((t) => {
@@ -103,7 +113,7 @@ test('a step of work that has begun takes the mark away', async () => {
 test('work that is refused because a newer one took its place leaves the mark as it is', async () => {
   const { store } = await marked();
   expect(await store.putWork(begun)).toBe(false);
-  expect(markOf(store)).toBe(MARK.toString('latin1'));
+  expect(markOf(store)).toBe(MARK);
 });
 
 test.each<[string, (store: LmdbEdgeStore) => Promise<unknown>]>([
@@ -113,10 +123,10 @@ test.each<[string, (store: LmdbEdgeStore) => Promise<unknown>]>([
 ])('no mark is set where there is %s', async (_, write) => {
   const { store } = openStore();
   await write(store);
-  store.putQuietMark(CPE, MARK);
-  store.putQuietMark(OTHER, MARK);
+  mark(store);
+  mark(store, OTHER);
   await store.flushed();
-  expect([markOf(store), markOf(store, OTHER)]).toEqual([null, MARK.toString('latin1')]);
+  expect([markOf(store), markOf(store, OTHER)]).toEqual([null, MARK]);
 });
 
 test.each<[string, (store: LmdbEdgeStore) => Promise<unknown>]>([
@@ -125,7 +135,7 @@ test.each<[string, (store: LmdbEdgeStore) => Promise<unknown>]>([
 ])('no mark is set where %s is put in the same turn before it', async (_, write) => {
   const { store } = openStore();
   const written = write(store);
-  store.putQuietMark(CPE, MARK);
+  mark(store);
   await written;
   await store.flushed();
   expect(markOf(store)).toBeNull();
@@ -133,7 +143,7 @@ test.each<[string, (store: LmdbEdgeStore) => Promise<unknown>]>([
 
 test.each(NEWS)('a mark that is set before %s in the same turn is gone after it', async (_, write) => {
   const { store } = openStore();
-  store.putQuietMark(CPE, MARK);
+  mark(store);
   const written = write(store);
   await written;
   await store.flushed();
@@ -143,7 +153,7 @@ test.each(NEWS)('a mark that is set before %s in the same turn is gone after it'
 test.each(NEWS)('a mark that is set between two writes of one turn, the last of them %s, is gone', async (_, write) => {
   const { store } = openStore();
   void store.putDevice(CPE, deviceOf());
-  store.putQuietMark(CPE, MARK);
+  mark(store);
   await write(store);
   await store.flushed();
   expect(markOf(store)).toBeNull();
@@ -154,13 +164,13 @@ test('a mark can be set again when work and session are over', async () => {
   await store.putWork(recordOf(workOf('a1')));
   await store.putSession(CPE, sessionOf());
   await store.removeWork(CPE, 'a1');
-  store.putQuietMark(CPE, MARK);
+  mark(store);
   await store.flushed();
   expect(markOf(store)).toBeNull();
   await store.removeSession(CPE, 's1');
-  store.putQuietMark(CPE, MARK);
+  mark(store);
   await store.flushed();
-  expect(markOf(store)).toBe(MARK.toString('latin1'));
+  expect(markOf(store)).toBe(MARK);
 });
 
 test('work that another writer commits hides a mark at the next look', async () => {
@@ -172,7 +182,7 @@ test('work that another writer commits hides a mark at the next look', async () 
     await relay.putWork(recordOf(workOf(`a${round}`)));
     expect([markOf(store), store.hasWork(CPE)]).toEqual([null, true]);
     await relay.transact((t) => t.removeWork(CPE, `a${round}`));
-    store.putQuietMark(CPE, MARK);
+    mark(store);
     await store.flushed();
   }
 });
@@ -201,13 +211,13 @@ test('work that another thread commits hides a mark within the turn of the loop 
   const thread = new Worker(WRITER, { eval: true, workerData: { dir, memory: stamps.memory, turn, built } });
   await once(thread, 'message');
   for (let round = 0; round < 20; round++) {
-    expect([markOf(store), store.hasWork(CPE)]).toEqual([MARK.toString('latin1'), false]);
+    expect([markOf(store), store.hasWork(CPE)]).toEqual([MARK, false]);
     thread.postMessage(recordOf(workOf(`a${round}`)));
     // Not awaited: this thread's own snapshot would be given up with its turn.
     expect(Atomics.wait(done, 0, round, 10_000)).not.toBe('timed-out');
     expect([markOf(store), store.hasWork(CPE)], `round ${round}`).toEqual([null, true]);
     await store.transact((t) => t.removeWork(CPE, `a${round}`));
-    store.putQuietMark(CPE, MARK);
+    mark(store);
     await store.flushed();
   }
   thread.postMessage(null);
@@ -219,14 +229,13 @@ test('two writers in one turn, whichever comes first: work and a mark never stan
   const { store: relay } = openStore({ dir, stamps, lane: 1 });
   for (let round = 0; round < 20; round++) {
     const hand = (): Promise<unknown> => relay.transact((t) => t.putWork(recordOf(workOf('a1'))));
-    const mark = (): void => store.putQuietMark(CPE, MARK);
     let handed: Promise<unknown>;
     if (round % 2 === 0) {
-      mark();
+      mark(store);
       handed = hand();
     } else {
       handed = hand();
-      mark();
+      mark(store);
     }
     await handed;
     await store.flushed();
@@ -241,21 +250,21 @@ test('facts, settings and the end of a session leave the mark', async () => {
   await store.putSettings(CPE, { cpe: { username: 'u', password: 'p' }, connectionRequest: [] });
   await store.removeSession(CPE, 'of long ago');
   await store.removeWork(CPE, 'of long ago');
-  expect(markOf(store)).toBe(MARK.toString('latin1'));
+  expect(markOf(store)).toBe(MARK);
 });
 
 test('a mark outlives the process', async () => {
   const { store, dir } = await marked();
   await store.flushed();
-  expect(markOf(openStore({ dir }).store)).toBe(MARK.toString('latin1'));
+  expect(markOf(openStore({ dir }).store)).toBe(MARK);
 });
 
 test('a full disk takes no marks, and still takes them away', async () => {
   const { store, stamps } = await marked();
   stamps.setDiskFull(true);
-  store.putQuietMark(CPE, Buffer.from('another one'));
+  mark(store, CPE, 'another one');
   await store.resetShadow(OTHER);
   stamps.setDiskFull(false);
   await store.flushed();
-  expect([markOf(store), markOf(store, OTHER)]).toEqual([MARK.toString('latin1'), null]);
+  expect([markOf(store), markOf(store, OTHER)]).toEqual([MARK, null]);
 });
