@@ -40,12 +40,15 @@ export class InformLayouts {
   #refused = 0;
   readonly #slots: Layout[][] = Array.from({ length: LIMITS.prologuesMax }, () => NONE);
 
-  /** True when the bytes of `part` stand at `at`. */
+  /**
+   * True when the bytes of `part`, which are of a text, stand at `at`. Eight at a time, as the one number of that size which is compared
+   * without an object: numbers are equal whose bytes are, but for zeros and what is none, and a text of markup has no bytes for those.
+   */
   static isAt(part: DataView, view: DataView, at: number): boolean {
     const { byteLength } = part;
     if (at + byteLength > view.byteLength) return false;
     let i = 0;
-    for (; i + 4 <= byteLength; i += 4) if (view.getInt32(at + i) !== part.getInt32(i)) return false;
+    for (; i + 8 <= byteLength; i += 8) if (view.getFloat64(at + i) !== part.getFloat64(i)) return false;
     for (; i < byteLength; i++) if (view.getInt8(at + i) !== part.getInt8(i)) return false;
     return true;
   }

@@ -33,6 +33,8 @@ interface Mapping {
   /** 'S' key NUL. */
   head: Buffer;
   places: Int32Array;
+  /** The document has the names of the shape from the first one on, in its order: the values are found while they are compared. */
+  isInOrder: boolean;
 }
 
 const SHAPED = 'S';
@@ -124,17 +126,28 @@ export class HotTexts {
       this.#map(record, told);
       return null;
     }
-    if (!this.#findValues(record, mapping)) return null;
     const { places } = mapping;
     let changed = NONE;
+    if (!mapping.isInOrder && !this.#findValues(record, mapping)) return null;
+    const valuesAt = this.#valuesAt;
+    let next = hotAt(record) + mapping.head.length;
     for (let i = 0; i < places.length; i++) {
-      const place = places[i]!;
-      const at = this.#valuesAt[place]!;
+      const at = mapping.isInOrder ? next : valuesAt[places[i]!]!;
       const start = starts[i]!;
       const length = ends[i]! - start;
-      let same = this.#valuesAt[place + 1]! - 1 - at === length;
-      for (let j = 0; same && j < length; j++) same = record[at + j] === body[start + j];
-      if (same) continue;
+      let same = 0;
+      while (same < length && record[at + same] === body[start + same]) same++;
+      const isSame = same === length && record[at + same] === 0;
+      if (mapping.isInOrder) {
+        let end = at + same;
+        // Fewer values than names: nobody but a damaged store says that.
+        while (end < record.length && record[end] !== 0) end++;
+        if (end >= record.length) return null;
+        valuesAt[i] = at;
+        next = end + 1;
+        valuesAt[i + 1] = next;
+      }
+      if (isSame) continue;
       if (changed === NONE) changed = [i];
       else changed.push(i);
     }
@@ -225,20 +238,26 @@ export class HotTexts {
     if (places.includes(-1)) return;
     if (this.#mappings.size >= MAPPINGS_MAX) this.#mappings.clear();
     const others = this.#mappings.get(told) ?? [];
-    this.#mappings.set(told, [{ shape, head, places }, ...others.slice(0, SHAPES_OF_A_KIND_MAX - 1)]);
+    const isInOrder = places.every((place, i) => place === i);
+    this.#makeRoom(shape.names.length);
+    this.#mappings.set(told, [{ shape, head, places, isInOrder }, ...others.slice(0, SHAPES_OF_A_KIND_MAX - 1)]);
   }
 
   /** Finds where the values of a record begin; false when it has not as many as its shape, which nobody but a damaged store says. */
   #findValues(record: Uint8Array, { head, shape }: Mapping): boolean {
     const count = shape.names.length;
     const from = hotAt(record) + head.length;
-    if (this.#valuesAt.length <= count) this.#valuesAt = new Int32Array(2 * count);
+    this.#makeRoom(count);
     const at = this.#valuesAt;
     const { length } = record;
     at[0] = from;
     let found = 0;
     for (let i = from; i < length && found < count; i++) if (record[i] === 0) at[++found] = i + 1;
     return found === count;
+  }
+
+  #makeRoom(values: number): void {
+    if (this.#valuesAt.length <= values) this.#valuesAt = new Int32Array(2 * values);
   }
 
   /** The shape a text is in; null when it is not stored, which nobody but a damaged store says. */
