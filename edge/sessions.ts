@@ -59,12 +59,16 @@ interface Touched {
 const KEEP_OPEN_MS = 15_000;
 /** Each look walks over what was deleted since the last one, so not at every POST. */
 const FORGET_EVERY_MS = 1_000;
+/** Sessions open at once on a busy thread, and room for those that never end. */
+const SEALED_MAX = 4_096;
 
 export class Sessions {
   readonly #o: SessionsOptions;
   #count = 0;
   /** The cookie opened last: a POST is asked about several times. */
   #opened: { cookie: string; claims: SessionClaims } | null = null;
+  /** Cookies of open sessions sealed here, the oldest first, as nearly all come back to the thread that sealed them: opening one costs a hash. */
+  readonly #sealed = new Map<string, SessionClaims>();
   /** Sessions POSTed to on this thread, by id, the one silent for the longest first. For the gauge and for draining. */
   readonly #open = new Map<string, Touched>();
   #forgotAt = 0;
@@ -150,6 +154,7 @@ export class Sessions {
     if (quiet !== glancedAt(store.openMark(cpeId))) return false;
     table.end(cpeId, generation);
     table.quiet.ended(startedAtSeconds);
+    this.#sealed.delete(cookie as string);
     return true;
   }
 
@@ -161,7 +166,7 @@ export class Sessions {
     const { table, cookies, incarnation, lane } = this.#o;
     const generation = table.begin(cpeId);
     const sessionId = `${incarnation.toString(36)}-${lane}-${(++this.#count).toString(36)}`;
-    const cookie = cookies.seal({
+    const claims: SessionClaims = {
       sessionId,
       incarnation,
       generation,
@@ -172,7 +177,11 @@ export class Sessions {
       cpeId,
       authTag: cookies.authTag(identity?.username ?? null),
       quiet,
-    });
+    };
+    const cookie = cookies.seal(claims);
+    if (this.#sealed.size >= SEALED_MAX)
+      for (const oldest of this.#sealed.keys()) if (this.#sealed.delete(oldest)) break;
+    this.#sealed.set(cookie, claims);
     return { sessionId, generation, cookie };
   }
 
@@ -214,7 +223,7 @@ export class Sessions {
 
   #claimsOf(cookie: string): SessionClaims | null {
     if (this.#opened?.cookie === cookie) return this.#opened.claims;
-    const claims = this.#o.cookies.open(cookie);
+    const claims = this.#sealed.get(cookie) ?? this.#o.cookies.open(cookie);
     if (claims !== null) this.#opened = { cookie, claims };
     return claims;
   }
@@ -239,6 +248,7 @@ export class Sessions {
     table.end(claims.cpeId, claims.generation);
     table.forgetAddress(addressKey(exchange, identity), cookie);
     this.#open.delete(claims.sessionId);
+    this.#sealed.delete(cookie);
     if (record === undefined) this.noLongerQuiet(claims);
     metrics.sessionsEnded.inc(why);
   }
