@@ -419,6 +419,8 @@ async function newsCpe(at = single, ...parts: InformParts[]): Promise<WireCpe> {
     await session(cpe, some);
   }
   await untilGlanced(cpe, { parameters: withCode('') }, at);
+  // All that it told so far has arrived, so that a test may count.
+  while ((await at.metric('starling_outbox_facts')) > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   return cpe;
 }
 
