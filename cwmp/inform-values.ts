@@ -8,6 +8,7 @@ import { latin1 } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
 import { InformLayouts } from './inform-layouts.ts';
 import type { EnvelopeInfo, Inform } from './message.ts';
+import { rootOf } from './paths.ts';
 
 const AMPERSAND = 38;
 const BLANK = 32;
@@ -27,6 +28,8 @@ export interface InformValues {
   envelope: EnvelopeInfo;
   names: string[];
   types: string[];
+  /** The root object of the names. */
+  root: string;
   /** The bytes before the first value, between the values, and behind the last one. */
   markup: DataView[];
 }
@@ -64,7 +67,7 @@ export class ValuePlaces {
  * Finds the values of an Inform that was read.
  * @param body the document, @param from where the text of RetryCount ends.
  * @param inform what the reader found in it without any tolerance, and @param envelope.
- * @returns null when some value is not plain, a name comes twice, or the values are more than a shadow compares.
+ * @returns null when some value is not plain, a name comes twice or none tells the root, or the values are more than a shadow compares.
  */
 export function learnValues(
   body: Uint8Array,
@@ -74,7 +77,8 @@ export function learnValues(
 ): InformValues | null {
   const list = inform.ParameterList;
   const names = list.map(({ Name }) => Name);
-  if (list.length > LIMITS.shadowHotEntriesMax || new Set(names).size < list.length) return null;
+  const root = names.map(rootOf).find((one) => one !== '');
+  if (root === undefined || list.length > LIMITS.shadowHotEntriesMax || new Set(names).size < list.length) return null;
   const copy = (start: number, end: number): DataView =>
     new DataView(Uint8Array.from(body.subarray(start, end)).buffer);
   const markup: DataView[] = [];
@@ -91,7 +95,7 @@ export function learnValues(
   markup.push(copy(end, body.length));
   const types = list.map(({ Type }) => Type);
   // A copy: texts of a message keep the whole document alive.
-  const kept = JSON.stringify({ inform: { ...inform, ParameterList: [] }, envelope, names, types });
+  const kept = JSON.stringify({ inform: { ...inform, ParameterList: [] }, envelope, names, types, root });
   return { ...(JSON.parse(kept) as Omit<InformValues, 'markup'>), markup };
 }
 

@@ -173,7 +173,7 @@ export class InformHandler {
         const { sessionId, cookie } = sessions.beginQuiet(identity, begun, news.openMark);
         metrics.sessionsStarted.inc();
         const device = { ...told.inform.DeviceId, SerialNumber: news.serialNumber };
-        const cpe = { device, root: rootIn(told.names), namespace, version, address, profile };
+        const cpe = { device, root: told.root, namespace, version, address, profile };
         const { retryCount, currentTime } = news;
         const body = { cpeId, sessionId, cpe, events, retryCount, currentTime, changed, reset: false, tolerances: [] };
         if (changed.length > 0) store.putRecord(cpeId, news.record);
@@ -378,15 +378,6 @@ export class InformHandler {
     };
     return { root, softwareVersion, connectionRequestUrl, profile: this.#o.profiles.choose(kind) };
   }
-}
-
-/** The root object among the names of an Inform; '' when none tells. */
-function rootIn(names: readonly string[]): string {
-  for (const name of names) {
-    const root = rootOf(name);
-    if (root !== '') return root;
-  }
-  return '';
 }
 
 function isQuiet({ isNew, moved, difference, records, old }: Found): boolean {
