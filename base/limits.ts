@@ -153,14 +153,17 @@ export const LIMITS = {
   diagnosticsWaitMs: 600_000,
 
   // ── Bus, outbox, control ─────────────────────────────────────────────────────────────────────────────────────────
-  /** Facts in one batch from the outbox to the bus. */
+  /** Facts in one batch from the outbox to the bus, and so in one transaction of control. */
   relayBatchFacts: 500,
   /** About their bytes: a fact of 5,000 parameters has 0.6 MB, and its objects ten times that. */
   relayBatchBytes: 1024 * 1024,
   /** Bytes of the outbox before sessions are refused with 503: the disk is the bound, not memory. */
   outboxBytesMax: 8 * 1024 * 1024 * 1024,
-  /** Messages an in-process subscriber may have waiting before publish waits. */
-  busInFlightMax: 1_000,
+  /**
+   * Messages an in-process subscriber may have waiting before publish waits: the largest batch of the relay, each fact a record and so a
+   * message of its own, or two hand-overs of decisions. Records of 32 kB come to 16 MB; the relay itself hands over 1 MB at once.
+   */
+  busInFlightMax: 500,
   /** Time a publish waits for a subscriber: both sides start in one process, the slower one in seconds. */
   busSubscriberWaitMs: 10_000,
   /** First and longest pause before a batch that its handler rejected is handed over again. */
