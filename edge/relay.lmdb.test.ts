@@ -254,7 +254,6 @@ test.each<[string, Parameters<typeof recordOf>[1], boolean]>([
   await bench.store.putWork(recordOf(workOf('a'), overrides));
   await bench.decide('cancel', { cpeId: CPE, actionId: 'a' });
   expect(bench.store.hasWork(CPE)).toBe(!cancels);
-  bench.relay.nudge();
   await until(() => bench.store.outboxDepth() === 0);
   expect(bench.results().map(({ actionId, result }) => [actionId, result.outcome])).toEqual(
     cancels ? [['a', 'cancelled']] : [],
@@ -350,7 +349,6 @@ test('work past its deadline ends as expired, once', async () => {
   await bench.pass(2_000);
   await until(() => !bench.store.hasWork(CPE));
   await bench.pass(LIMITS.storeDueAgainMs * 2);
-  bench.relay.nudge();
   await until(() => bench.store.outboxDepth() === 0);
   expect(bench.results().map(({ actionId, result }) => [actionId, result.outcome])).toEqual([['a', 'expired']]);
   expect(bench.woken).toEqual([]);

@@ -103,17 +103,17 @@ export class Relay {
   /** Begins to drain, to take decisions, and the timer. */
   start(): void {
     const { transport, pop, edgeId } = this.#o;
-    this.#subscription = transport.subscribe(decisionsFor(pop, edgeId), `edge ${edgeId}`, (_, messages) =>
-      this.#intake.take(messages),
-    );
+    this.#subscription = transport.subscribe(decisionsFor(pop, edgeId), `edge ${edgeId}`, async (_, messages) => {
+      await this.#intake.take(messages);
+      this.nudge();
+    });
     this.#poll();
     this.#tickLater();
-    this.nudge();
   }
 
-  /** Something was appended: drain now instead of at the next look. Any number of nudges cost one drain. */
+  /** Something may have been appended: drain now instead of at the next look. Any number of nudges cost one drain. */
   nudge(): void {
-    if (this.#closing || this.#draining !== null) return;
+    if (this.#closing || this.#draining !== null || this.#o.store.outboxDepth() === 0) return;
     this.#drainNow();
   }
 
@@ -163,6 +163,8 @@ export class Relay {
       this.#oldestAt = records[0]?.at ?? null;
       if (records.length === 0) return;
       if (await this.#publish(records)) {
+        // What has become visible is counted before its thread nudges, so an empty outbox need not be looked into to be known.
+        if (store.outboxDepth() === 0) return;
         pauseMs = LIMITS.relayBackoffMsMin;
         continue;
       }
@@ -224,14 +226,17 @@ export class Relay {
   }
 
   #poll(): void {
-    if (this.#o.store.outboxDepth() > 0) this.nudge();
+    this.nudge();
     this.#cancelPoll = this.#timers.after(LIMITS.relayPollMs, () => this.#poll());
   }
 
   #tickLater(): void {
     this.#cancelTick = this.#timers.after(LIMITS.relayTickMs, () => {
       this.#ticking = this.#upkeep.round().then(
-        () => this.#tickLater(),
+        () => {
+          this.nudge();
+          this.#tickLater();
+        },
         (error: unknown) => {
           this.#o.log.error({ err: error }, 'a round of upkeep failed');
           this.#tickLater();
