@@ -171,7 +171,7 @@ function storeRows(store: LmdbEdgeStore, devices: number, list: readonly Paramet
     await Promise.all(written);
     const appended = store.outboxDepth() - depth;
     // As the relay does, so that the outbox stays what it is on an edge with control at hand.
-    await store.ackFacts(store.readFacts(10 * GROUP).map(({ key }) => key));
+    await store.ackFacts(store.readFacts(10 * GROUP));
     return appended;
   };
   return [

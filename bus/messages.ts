@@ -4,6 +4,9 @@
 //   1  first form
 //
 // A reader accepts its own version; unknown fields are dropped, unknown types are parked by control with a count, never lost.
+//
+// A decision is a message of its own. Facts come as they lie in the outbox, several to a message: its payload is the JSON text of a list of
+// them, each with its version and its place in the order, and each is taken or parked for itself.
 
 import { z } from 'zod';
 
@@ -171,7 +174,7 @@ export type FactType = keyof typeof facts;
 export type FactBody<T extends FactType> = z.infer<(typeof facts)[T]>;
 export type AnyFactBody = { [T in FactType]: { type: T; body: FactBody<T> } }[FactType];
 
-/** One fact as it lies in the outbox and travels: sequence rises within a lane; `edgeId.lane:sequence` is its message id. */
+/** One fact as it lies in the outbox and travels: sequence rises within a lane, and with both it has its place. */
 export type Fact = AnyFactBody & {
   v: number;
   edgeId: string;
@@ -182,7 +185,7 @@ export type Fact = AnyFactBody & {
   at: number;
 };
 
-/** Unique among all facts of all edges; a fact published again has the same. */
+/** Id of a fact, and of the message that begins with it: unique among all of all edges, and the same when it is published again. */
 export function factMessageId(fact: { edgeId: string; lane: number; sequence: number }): string {
   return `${fact.edgeId}.${fact.lane}:${fact.sequence}`;
 }
@@ -204,8 +207,27 @@ export type ParsedFact =
   | { type: 'unknown'; edgeId: string; lane: number; sequence: number; why: string }
   | { type: 'garbage'; why: string };
 
-/** Checks one fact as it arrives at control. Never throws. */
-export function parseFact(raw: unknown): ParsedFact {
+/** One entry of a message of facts: as it came, and what there is in it. */
+export interface ReceivedFact {
+  raw: unknown;
+  parsed: ParsedFact;
+}
+
+/** Reads a message of facts as it arrives at control. One that is no text of a list is one piece of garbage. Never throws. */
+export function parseFacts(payload: unknown): ReceivedFact[] {
+  const garbage = (why: string): ReceivedFact[] => [{ raw: payload, parsed: { type: 'garbage', why } }];
+  if (typeof payload !== 'string') return garbage('no text');
+  let list: unknown;
+  try {
+    list = JSON.parse(payload);
+  } catch {
+    // V8's message quotes the text, and nobody knows what is in it.
+    return garbage('no JSON');
+  }
+  return Array.isArray(list) ? list.map((raw) => ({ raw, parsed: parseFact(raw) })) : garbage('no list');
+}
+
+function parseFact(raw: unknown): ParsedFact {
   const envelope = factEnvelope.safeParse(raw);
   if (!envelope.success) return { type: 'garbage', why: z.prettifyError(envelope.error) };
   const { edgeId, lane, sequence, type, v } = envelope.data;

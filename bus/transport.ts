@@ -4,6 +4,7 @@
 export interface BusMessage {
   /** Message id for de-duplication; see factMessageId. */
   id: string;
+  /** See bus/messages.ts: a decision, or the text of a list of facts. */
   payload: unknown;
 }
 

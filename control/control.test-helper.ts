@@ -8,7 +8,9 @@ import {
   type ActionResult,
   type AnyFactBody,
   type Decision,
+  type Fact,
   type FactBody,
+  factMessageId,
   MESSAGE_VERSION,
   type Work,
 } from '../bus/messages.ts';
@@ -63,8 +65,8 @@ export interface TestControl {
   greeting: Reconciler;
   actions: ActionService;
   devices: DeviceService;
-  /** Facts as the edge of these tests would send them, numbered per lane. */
-  facts(bodies: AnyFactBody[], lane?: number): BusMessage[];
+  /** Facts as the edge of these tests would tell them, numbered per lane. */
+  facts(bodies: AnyFactBody[], lane?: number): Fact[];
   /** Sends facts and waits until they took effect. */
   send(...bodies: AnyFactBody[]): Promise<void>;
   subject: string;
@@ -97,12 +99,11 @@ export async function testControl(options: { manageConnectionRequest?: boolean }
   });
   const subject = factsOf('pop1', 'edge1');
   const sequences = new Map<number, number>();
-  const facts = (bodies: AnyFactBody[], lane = 1): BusMessage[] =>
+  const facts = (bodies: AnyFactBody[], lane = 1): Fact[] =>
     bodies.map((body) => {
       const sequence = (sequences.get(lane) ?? 0) + 1;
       sequences.set(lane, sequence);
-      const payload = { v: MESSAGE_VERSION, edgeId: 'edge1', pop: 'pop1', lane, sequence, at: clock.now(), ...body };
-      return { id: `edge1.${lane}:${sequence}`, payload };
+      return { v: MESSAGE_VERSION, edgeId: 'edge1', pop: 'pop1', lane, sequence, at: clock.now(), ...body };
     });
   return {
     context,
@@ -114,9 +115,14 @@ export async function testControl(options: { manageConnectionRequest?: boolean }
     actions: actionService(context, handOver),
     devices: deviceService(context, dispatcher, handOver),
     facts,
-    send: (...bodies) => ingest.handle(subject, facts(bodies)),
+    send: (...bodies) => ingest.handle(subject, [messageOf(facts(bodies))]),
     subject,
   };
+}
+
+/** Facts of one lane as they travel: one message, as they lay in one record of the outbox. */
+export function messageOf(facts: Fact[]): BusMessage {
+  return { id: factMessageId(facts[0]!), payload: JSON.stringify(facts) };
 }
 
 export const value = (Name: string, Value: string, Type = 'xsd:string'): ParameterValue => ({ Name, Value, Type });

@@ -7,7 +7,7 @@ import { silentLog } from '../base/log.ts';
 import { InProcessTransport } from '../bus/in-process.ts';
 import { type Decision, MESSAGE_VERSION, type Work } from '../bus/messages.ts';
 import { decisionsFor, factsOf } from '../bus/subjects.ts';
-import { ADMIN, CPE, inform, result } from './control.test-helper.ts';
+import { ADMIN, CPE, inform, messageOf, result } from './control.test-helper.ts';
 import { startControl } from './main.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'starling-control-'));
@@ -26,8 +26,8 @@ const start = (transport: InProcessTransport, registry = new Registry()) =>
 let sequence = 0;
 const factOf = (body: ReturnType<typeof inform>) => {
   sequence += 1;
-  const payload = { v: MESSAGE_VERSION, edgeId: 'edge1', pop: 'pop1', lane: 1, sequence, at: Date.now(), ...body };
-  return { id: `edge1.1:${sequence}`, payload };
+  const envelope = { v: MESSAGE_VERSION, edgeId: 'edge1', pop: 'pop1', lane: 1, sequence, at: Date.now() };
+  return messageOf([{ ...envelope, ...body }]);
 };
 
 test('control takes facts, hands work to the edge, shows the result, keeps all over a restart, and counts it', async () => {

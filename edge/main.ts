@@ -10,6 +10,7 @@ import { systemClock } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import { entryUrl } from '../base/entries.ts';
 import { ConfigError } from '../base/errors.ts';
+import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { BusTransport } from '../bus/transport.ts';
@@ -63,7 +64,8 @@ export async function startEdge(
   const registry = new Registry();
   const sessionMemory = createSessionMemory();
   const table = new SessionTable(sessionMemory);
-  const waker = openWaker({ store, contactMark: (cpeId) => table.mark(cpeId), config, log, registry });
+  const contactMark = (cpeId: CpeId): number => table.mark(cpeId);
+  const waker = openWaker({ store, contactMark, nudge: () => relay.nudge(), config, log, registry });
   const relay = new Relay({
     store, transport, log, registry, acked: new BigInt64Array(ackedMemory), clock: systemClock,
     edgeId: config.edgeId, pop: config.pop, threads: threadCount, version,

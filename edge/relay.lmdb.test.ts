@@ -13,11 +13,14 @@ import {
   MESSAGE_VERSION,
 } from '../bus/messages.ts';
 import { ALL_FACTS, decisionsFor } from '../bus/subjects.ts';
+import type { BusMessage } from '../bus/transport.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
 import { Relay } from './relay.ts';
+import { Environment } from './store/environment.ts';
 import type { LmdbEdgeStore } from './store/lmdb-store.ts';
-import { CPE, deviceOf, openStore, recordOf, sessionOf, workOf } from './store/store.test-helper.ts';
+import { openOutbox } from './store/stamps.ts';
+import { CPE, deviceOf, factsIn, openStore, recordOf, sessionOf, workOf } from './store/store.test-helper.ts';
 import { TASKS } from './tasks/table.ts';
 
 const profiles = new ProfileChooser(loadProfiles());
@@ -38,11 +41,14 @@ class Bench {
   readonly expected: string[] = [];
   free = LIMITS.storeReserveBytes * 4;
   readonly store: LmdbEdgeStore;
+  readonly dir: string;
   readonly relay: Relay;
   #count = 0;
 
   constructor() {
-    this.store = openStore({ freeBytes: async () => this.free }).store;
+    const opened = openStore({ freeBytes: async () => this.free });
+    this.store = opened.store;
+    this.dir = opened.dir;
     const waker = { wake: (cpeId: string, why: string) => void this.woken.push(`${cpeId}: ${why}`) };
     const { store, transport, registry, acked, timers } = this;
     this.relay = new Relay({
@@ -55,8 +61,9 @@ class Bench {
   control(): void {
     this.transport.subscribe(ALL_FACTS, 'ingest', async (_, messages) => {
       if (this.refuse !== null) throw this.refuse;
-      this.batches.push(messages.length);
-      this.facts.push(...messages.map(({ payload }) => payload as Fact));
+      const facts = messages.flatMap(({ payload }) => JSON.parse(String(payload)) as Fact[]);
+      this.batches.push(facts.length);
+      this.facts.push(...facts);
     });
   }
 
@@ -113,6 +120,46 @@ test('the outbox is drained in order, in bounded batches, and is empty afterward
   expect(bench.of('seen').map(({ at }) => at)).toEqual(Array.from({ length: count }, (_, i) => i));
   expect(Math.max(...bench.batches)).toBe(LIMITS.relayBatchFacts);
   expect(bench.store.readFacts(1)).toEqual([]);
+  expect(Number(Atomics.load(bench.acked, 0))).toBe(last);
+});
+
+test('a record is one message: its text as it was stored, under the id of its first fact, and the same when it is published again', async () => {
+  const bench = new Bench();
+  const seen = (at: number) => ({ type: 'seen' as const, body: { devices: [{ cpeId: CPE, at }] } });
+  void bench.store.appendFacts([seen(1)], 1);
+  const { last } = bench.store.appendFacts([seen(2), seen(3)], 2);
+  await bench.store.flushed();
+  const records = bench.store.readFacts(10);
+  const published: BusMessage[][] = [];
+  bench.transport.publish = async (_, messages) => {
+    published.push(messages);
+    if (published.length === 1) throw new Error('the centre is away');
+  };
+  await bench.start();
+  await until(() => bench.timers.pending === 3);
+  expect(Number(Atomics.load(bench.acked, 0))).toBe(0);
+  bench.timers.advance(LIMITS.relayBackoffMsMax);
+  await until(() => bench.store.outboxDepth() === 0);
+  // The hello was appended in the same turn.
+  expect(records).toMatchObject([{ count: 4, last }]);
+  expect(published[0]).toEqual([{ id: `e1.0:${records[0]!.first}`, payload: records[0]!.text }]);
+  expect(published).toEqual([published[0], published[0]]);
+  expect(Number(Atomics.load(bench.acked, 0))).toBe(last);
+  expect(await bench.registry.getSingleMetricAsString('starling_relay_facts_total')).toContain(' 4');
+});
+
+test('a damaged record goes out as it is and holds nothing up', async () => {
+  const bench = new Bench();
+  const payloads: unknown[] = [];
+  bench.transport.publish = async (_, messages) => void payloads.push(...messages.map(({ payload }) => payload));
+  await bench.store.flushed();
+  const environment = Environment.acquire(bench.dir);
+  await openOutbox(environment).put([(bench.store.readFacts(1)[0]?.last ?? 0) + 0.5, 1], 'no head');
+  await environment.release();
+  const { last } = bench.store.appendFacts([{ type: 'seen', body: { devices: [] } }], 1);
+  await bench.start();
+  await until(() => bench.store.readFacts(1).length === 0);
+  expect(payloads).toEqual([expect.stringContaining('hello'), 'no head', expect.stringContaining('seen')]);
   expect(Number(Atomics.load(bench.acked, 0))).toBe(last);
 });
 
@@ -207,7 +254,6 @@ test.each<[string, Parameters<typeof recordOf>[1], boolean]>([
   await bench.store.putWork(recordOf(workOf('a'), overrides));
   await bench.decide('cancel', { cpeId: CPE, actionId: 'a' });
   expect(bench.store.hasWork(CPE)).toBe(!cancels);
-  bench.relay.nudge();
   await until(() => bench.store.outboxDepth() === 0);
   expect(bench.results().map(({ actionId, result }) => [actionId, result.outcome])).toEqual(
     cancels ? [['a', 'cancelled']] : [],
@@ -303,7 +349,6 @@ test('work past its deadline ends as expired, once', async () => {
   await bench.pass(2_000);
   await until(() => !bench.store.hasWork(CPE));
   await bench.pass(LIMITS.storeDueAgainMs * 2);
-  bench.relay.nudge();
   await until(() => bench.store.outboxDepth() === 0);
   expect(bench.results().map(({ actionId, result }) => [actionId, result.outcome])).toEqual([['a', 'expired']]);
   expect(bench.woken).toEqual([]);
@@ -343,7 +388,7 @@ test('a task that fails between sessions ends its own work as failed, and that o
   await bench.store.putWork(recordOf(workOf('fine', { expiresAt: now + 1_000 })));
   await bench.pass(2_000);
   await until(() => !bench.store.hasWork(CPE) && !bench.store.hasWork(`${CPE}0`));
-  const results = bench.store.readFacts(10).flatMap(({ fact }) => (fact.type === 'result' ? [fact.body] : []));
+  const results = factsIn(bench.store).flatMap((fact) => (fact.type === 'result' ? [fact.body] : []));
   const outcomes = Object.fromEntries(results.map(({ actionId, result }) => [actionId, result.outcome]));
   expect(outcomes).toEqual({ broken: 'failed', fine: 'expired' });
 });

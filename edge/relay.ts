@@ -1,23 +1,24 @@
 // The only thing on the edge that sees the bus. Outward it drains the outbox in order: read, publish, and only when control has it, remove.
+// A record of the outbox is a message of the bus, text for text: which facts are in it is for control to read.
 // Inward it makes decisions durable before they are acknowledged (decision-intake.ts); on its timer it looks after work and sessions
 // whose CPE does not come (upkeep.ts). It never sees a CWMP message.
 //
 // A batch that is not taken is read and published again after a pause, for as long as it takes: the centre may be away for a day. What
 // is published twice has the same message ids and, per lane, rising sequences; control's high-water marks make it count once.
 
-import type { Histogram, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import { gauge, latency, Tally } from '../base/metrics.ts';
+import { gauge, Latency, Tally } from '../base/metrics.ts';
 import { settledWithin, systemTimers, type Timers } from '../base/timers.ts';
-import { type Fact, factMessageId } from '../bus/messages.ts';
+import { factMessageId } from '../bus/messages.ts';
 import { decisionsFor, factsOf } from '../bus/subjects.ts';
 import type { BusTransport, Subscription } from '../bus/transport.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import { DecisionIntake } from './decision-intake.ts';
 import type { Waker } from './http-waker.ts';
-import type { RelayStore } from './store/store.ts';
+import type { FactRecord, RelayStore } from './store/store.ts';
 import { Upkeep } from './upkeep.ts';
 
 export interface RelayOptions {
@@ -40,6 +41,9 @@ export interface RelayOptions {
   acked: BigInt64Array;
 }
 
+/** Outcomes of a batch. */
+const OK = 0;
+const FAILED = 1;
 /** Silence of control after which the relay counts as a problem. */
 const PROBLEM_AFTER_MS = 30_000;
 
@@ -51,7 +55,7 @@ export class Relay {
   readonly #upkeep: Upkeep;
   readonly #published: Tally;
   readonly #failures: Tally;
-  readonly #seconds: Histogram;
+  readonly #seconds: Latency;
   #subscription: Subscription | null = null;
   /** The drain under way; null while the outbox is empty as far as was seen. */
   #draining: Promise<void> | null = null;
@@ -79,11 +83,12 @@ export class Relay {
     this.#upkeep = new Upkeep(options);
     this.#published = new Tally(registry, 'starling_relay_facts_total', 'Facts control has acknowledged.');
     this.#failures = new Tally(registry, 'starling_relay_failures_total', 'Batches of facts that were not taken.');
-    this.#seconds = latency(
+    this.#seconds = new Latency(
       registry,
       'starling_relay_publish_seconds',
       'Time for control to take one batch.',
       'outcome',
+      ['ok', 'failed'],
     );
     gauge(registry, 'starling_outbox_facts', 'Facts control has not acknowledged.', () => store.outboxDepth());
     gauge(registry, 'starling_outbox_bytes', 'About their bytes.', () => store.outboxBytes());
@@ -98,17 +103,17 @@ export class Relay {
   /** Begins to drain, to take decisions, and the timer. */
   start(): void {
     const { transport, pop, edgeId } = this.#o;
-    this.#subscription = transport.subscribe(decisionsFor(pop, edgeId), `edge ${edgeId}`, (_, messages) =>
-      this.#intake.take(messages),
-    );
+    this.#subscription = transport.subscribe(decisionsFor(pop, edgeId), `edge ${edgeId}`, async (_, messages) => {
+      await this.#intake.take(messages);
+      this.nudge();
+    });
     this.#poll();
     this.#tickLater();
-    this.nudge();
   }
 
-  /** Something was appended: drain now instead of at the next look. Any number of nudges cost one drain. */
+  /** Something may have been appended: drain now instead of at the next look. Any number of nudges cost one drain. */
   nudge(): void {
-    if (this.#closing || this.#draining !== null) return;
+    if (this.#closing || this.#draining !== null || this.#o.store.outboxDepth() === 0) return;
     this.#drainNow();
   }
 
@@ -154,10 +159,12 @@ export class Relay {
     const { store } = this.#o;
     let pauseMs: number = LIMITS.relayBackoffMsMin;
     for (;;) {
-      const batch = store.readFacts(LIMITS.relayBatchFacts, LIMITS.relayBatchBytes);
-      this.#oldestAt = batch[0]?.fact.at ?? null;
-      if (batch.length === 0) return;
-      if (await this.#publish(batch)) {
+      const records = store.readFacts(LIMITS.relayBatchFacts, LIMITS.relayBatchBytes);
+      this.#oldestAt = records[0]?.at ?? null;
+      if (records.length === 0) return;
+      if (await this.#publish(records)) {
+        // What has become visible is counted before its thread nudges, so an empty outbox need not be looked into to be known.
+        if (store.outboxDepth() === 0) return;
         pauseMs = LIMITS.relayBackoffMsMin;
         continue;
       }
@@ -168,21 +175,23 @@ export class Relay {
   }
 
   /** True when control has the batch and it is out of the outbox. */
-  async #publish(batch: { key: number; fact: Fact }[]): Promise<boolean> {
-    const { store, transport, acked, clock, log } = this.#o;
+  async #publish(records: FactRecord[]): Promise<boolean> {
+    const { store, transport, acked, clock, log, edgeId } = this.#o;
     const startedAt = performance.now();
-    const observe = (outcome: string): void =>
-      this.#seconds.observe({ outcome }, (performance.now() - startedAt) / 1_000);
+    const observe = (outcome: number): void => this.#seconds.observe(outcome, (performance.now() - startedAt) / 1_000);
     try {
-      const messages = batch.map(({ fact }) => ({ id: factMessageId(fact), payload: fact }));
+      const messages = records.map(({ lane, first, text }) => ({
+        id: factMessageId({ edgeId, lane, sequence: first }),
+        payload: text,
+      }));
       await transport.publish(this.#subject, messages);
       // Within a lane the batch rises, so the last one of each lane stands.
-      for (const { fact } of batch) {
-        if (fact.lane < acked.length) Atomics.store(acked, fact.lane, BigInt(fact.sequence));
+      for (const { lane, last } of records) {
+        if (lane < acked.length) Atomics.store(acked, lane, BigInt(last));
       }
-      await store.ackFacts(batch.map(({ key }) => key));
+      await store.ackFacts(records);
     } catch (error) {
-      observe('failed');
+      observe(FAILED);
       this.#failures.inc();
       if (this.#failingSince === null) {
         this.#failingSince = clock.now();
@@ -190,8 +199,10 @@ export class Relay {
       }
       return false;
     }
-    observe('ok');
-    this.#published.inc('', batch.length);
+    observe(OK);
+    let facts = 0;
+    for (const { count } of records) facts += count;
+    this.#published.inc('', facts);
     if (this.#failingSince !== null) {
       log.info(
         { failedMs: clock.now() - this.#failingSince, waiting: store.outboxDepth() },
@@ -215,14 +226,17 @@ export class Relay {
   }
 
   #poll(): void {
-    if (this.#o.store.outboxDepth() > 0) this.nudge();
+    this.nudge();
     this.#cancelPoll = this.#timers.after(LIMITS.relayPollMs, () => this.#poll());
   }
 
   #tickLater(): void {
     this.#cancelTick = this.#timers.after(LIMITS.relayTickMs, () => {
       this.#ticking = this.#upkeep.round().then(
-        () => this.#tickLater(),
+        () => {
+          this.nudge();
+          this.#tickLater();
+        },
         (error: unknown) => {
           this.#o.log.error({ err: error }, 'a round of upkeep failed');
           this.#tickLater();

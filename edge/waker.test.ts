@@ -56,7 +56,7 @@ async function wake(
         return { last: 1, durable: Promise.resolve() };
       },
     } satisfies OpenWaker['store'];
-    waker = openWaker({ store, contactMark: () => 0, config, log: silentLog, registry });
+    waker = openWaker({ store, contactMark: () => 0, nudge() {}, config, log: silentLog, registry });
     waker.wake('00D09E-1', 'set');
   });
 }

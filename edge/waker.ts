@@ -18,6 +18,8 @@ export interface OpenWaker {
   store: Pick<EdgeStore, 'getDevice' | 'getSettings' | 'getSession' | 'workOf' | 'appendFacts'>;
   /** Of SessionTable: another number after each session of the CPE began. */
   contactMark: (cpeId: CpeId) => number;
+  /** The outcome of a connection request lies in the outbox. */
+  nudge(): void;
   config: Pick<
     Config,
     'connectionRequestNetworks' | 'connectionRequestUsername' | 'connectionRequestPassword' | 'connectionRequestBasic'
@@ -27,7 +29,7 @@ export interface OpenWaker {
 }
 
 /** Throws ConfigError `bad-network` when a configured network is none. */
-export function openWaker({ store, contactMark, config, log, registry }: OpenWaker): HttpWaker {
+export function openWaker({ store, contactMark, nudge, config, log, registry }: OpenWaker): HttpWaker {
   const resolve = async (name: string): Promise<string[]> =>
     (await lookup(name, { all: true })).map(({ address }) => address);
   const judge = connectionRequestGuard({ networks: config.connectionRequestNetworks, lowPorts: [] }, resolve);
@@ -57,7 +59,7 @@ export function openWaker({ store, contactMark, config, log, registry }: OpenWak
     settled(wake) {
       wakes.inc(wake.outcome);
       log.debug({ cpeId: wake.cpeId, outcome: wake.outcome, durationMs: wake.durationMs }, wake.why);
-      store.appendFacts([{ type: 'wake', body: wake }], systemClock.now()).durable.catch((error: unknown) => {
+      store.appendFacts([{ type: 'wake', body: wake }], systemClock.now()).durable.then(nudge, (error: unknown) => {
         log.error({ err: error, cpeId: wake.cpeId }, 'the outcome of a connection request could not be stored');
       });
     },

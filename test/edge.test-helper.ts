@@ -15,7 +15,7 @@ import {
   type Fact,
   type FactType,
   MESSAGE_VERSION,
-  parseFact,
+  parseFacts,
   type Work,
 } from '../bus/messages.ts';
 import { ALL_FACTS, decisionsFor } from '../bus/subjects.ts';
@@ -70,9 +70,10 @@ export async function startTestEdge(
   transport.subscribe(ALL_FACTS, 'test', async (_subject, messages) => {
     if (control.isAway) throw new Error('control is away');
     for (const { payload } of messages) {
-      const parsed = parseFact(payload);
-      if (parsed.type !== 'ok') throw new Error(`the edge sent what control cannot read: ${JSON.stringify(parsed)}`);
-      facts.push(parsed.fact);
+      for (const { parsed } of parseFacts(payload)) {
+        if (parsed.type !== 'ok') throw new Error(`the edge sent what control cannot read: ${JSON.stringify(parsed)}`);
+        facts.push(parsed.fact);
+      }
     }
     for (const look of waiting) look();
   });

@@ -11,7 +11,7 @@ import { InProcessTransport } from '../../bus/in-process.ts';
 import { type AnyFactBody, type Decision, MESSAGE_VERSION, type Work } from '../../bus/messages.ts';
 import { decisionsFor, factsOf } from '../../bus/subjects.ts';
 import { freshDatabaseUrl } from '../../test/postgres.test-helper.ts';
-import { inform, result, value } from '../control.test-helper.ts';
+import { inform, messageOf, result, value } from '../control.test-helper.ts';
 import { startControl } from '../main.ts';
 import type {
   ActionDetail,
@@ -72,19 +72,9 @@ async function setUp(fileStore: FileStore | null = null) {
   return {
     ...{ api, control, token, work },
     async send(...bodies: AnyFactBody[]) {
-      const messages = bodies.map((body) => {
-        const payload = {
-          v: MESSAGE_VERSION,
-          edgeId: 'edge1',
-          pop: 'pop1',
-          lane: 1,
-          sequence: ++sequence,
-          at: Date.now(),
-          ...body,
-        };
-        return { id: `edge1.1:${sequence}`, payload };
-      });
-      await transport.publish(factsOf('pop1', 'edge1'), messages);
+      const envelope = { v: MESSAGE_VERSION, edgeId: 'edge1', pop: 'pop1', lane: 1, at: Date.now() };
+      const facts = bodies.map((body) => ({ ...envelope, sequence: ++sequence, ...body }));
+      await transport.publish(factsOf('pop1', 'edge1'), [messageOf(facts)]);
     },
     /** Resolves with the first work that is handed to the edge from now on, or was. */
     async nextWork(): Promise<Work> {

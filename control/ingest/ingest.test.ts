@@ -1,8 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { AnyFactBody } from '../../bus/messages.ts';
-import { ADMIN, CPE, inform, progress, result, type TestControl, testControl, value } from '../control.test-helper.ts';
+import { type AnyFactBody, factMessageId } from '../../bus/messages.ts';
+import {
+  ADMIN,
+  CPE,
+  inform,
+  messageOf,
+  progress,
+  result,
+  type TestControl,
+  testControl,
+  value,
+} from '../control.test-helper.ts';
 
 const SSID = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.SSID';
 const KEY = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.KeyPassphrase';
@@ -16,6 +26,14 @@ const count = async (control: TestControl, table: string): Promise<number> => {
   const [row] = await control.context.sql.unsafe(`select count(*)::int as count from ${table}`);
   return row!['count'];
 };
+/** What was put aside, opened. */
+async function parked({ context }: TestControl): Promise<{ why: string; raw: unknown }[]> {
+  const rows = await context.sql`select subject, message_id, why, sealed from parked_message order by message_id`;
+  return rows.map(({ subject, message_id, why, sealed }) => ({
+    why,
+    raw: JSON.parse(context.box.open(sealed, `parked:${subject}:${message_id}`)),
+  }));
+}
 const values = (...list: [string, string][]): AnyFactBody => ({
   type: 'values',
   body: { cpeId: CPE, sessionId: 's', values: list.map(([name, text]) => value(name, text)) },
@@ -59,11 +77,12 @@ test('a version too long for the index is cut in the device and whole in the tre
 
 test('the same batch delivered again takes effect once', async () => {
   const control = await testControl();
-  const batch = control.facts([inform({ changed: [value(SSID, 'a')] }), values([SSID, 'b'])]);
+  const facts = control.facts([inform({ changed: [value(SSID, 'a')] }), values([SSID, 'b'])]);
+  const batch = [messageOf(facts)];
   await control.ingest.handle(control.subject, batch);
   const events = await count(control, 'event');
   await control.ingest.handle(control.subject, batch);
-  await control.ingest.handle(control.subject, batch.slice(0, 1));
+  await control.ingest.handle(control.subject, [messageOf(facts.slice(0, 1)), messageOf(facts.slice(1))]);
   expect(await count(control, 'event')).toBe(events);
   expect((await tree(control))[SSID]).toBe('b');
 });
@@ -71,20 +90,25 @@ test('the same batch delivered again takes effect once', async () => {
 test('however batches are cut, repeated and interleaved by lane, effects are those of one delivery', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.record({ lane: fc.constantFrom(1, 2), cut: fc.boolean(), again: fc.boolean() }), {
-        minLength: 1,
-        maxLength: 12,
-      }),
+      fc.array(
+        fc.record({
+          lane: fc.constantFrom(1, 2),
+          count: fc.constantFrom(1, 3),
+          cut: fc.boolean(),
+          again: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: 12 },
+      ),
       async (plan) => {
         const control = await testControl();
         await control.send(inform());
         const before = await count(control, 'event');
-        const sent = plan.map(({ lane, ...rest }, index) => {
+        const sent = plan.map(({ lane, count: facts, ...rest }, index) => {
           const body: AnyFactBody = {
             type: 'request',
             body: { cpeId: CPE, sessionId: String(index), method: 'Kicked', args: {} },
           };
-          return { lane, ...rest, message: control.facts([body], lane)[0]! };
+          return { ...rest, message: messageOf(control.facts(Array(facts).fill(body), lane)) };
         });
         let batch: typeof sent = [];
         const deliver = async (): Promise<void> => {
@@ -98,7 +122,8 @@ test('however batches are cut, repeated and interleaved by lane, effects are tho
           if (entry.cut) await deliver();
         }
         await deliver();
-        expect(await count(control, 'event')).toBe(before + plan.length);
+        const told = plan.reduce((sum, { count: facts }) => sum + facts, 0);
+        expect(await count(control, 'event')).toBe(before + told);
       },
     ),
     { numRuns: 8 },
@@ -108,7 +133,7 @@ test('however batches are cut, repeated and interleaved by lane, effects are tho
 test('a transaction that fails leaves neither effect nor mark, and the next delivery takes effect', async () => {
   const control = await testControl();
   await control.send(inform());
-  const batch = control.facts([values([SSID, 'late'])]);
+  const batch = [messageOf(control.facts([values([SSID, 'late'])]))];
   // The database goes away between effect and commit: a trigger that fails at commit stands for it.
   await control.context.sql.unsafe(`
     create function cut() returns trigger language plpgsql as $$ begin raise exception using errcode = '57P01'; end $$;
@@ -173,28 +198,54 @@ test.each([
     { v: 1, edgeId: 'edge2', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: { devices: [] } },
     'misplaced',
   ],
-])('%s is parked once, and the facts around it take effect', async (_, payload, why) => {
+])('%s is parked alone and once, and the facts around it in its message take effect', async (_, odd, why) => {
   const control = await testControl();
   const [first, last] = control.facts([inform(), values([SSID, 'x'])]);
-  const batch = [first!, { id: 'odd', payload }, last!];
+  const batch = [{ id: 'message', payload: JSON.stringify([first, odd, last]) }];
   await control.ingest.handle(control.subject, batch);
   await control.ingest.handle(control.subject, batch);
-  const parked = await control.context.sql`select why from parked_message`;
-  expect(parked).toHaveLength(1);
-  expect(parked[0]!['why']).toMatch(new RegExp(`^${why}`));
+  const rows = await parked(control);
+  expect(rows).toEqual([{ why: expect.stringMatching(new RegExp(`^${why}`)), raw: odd }]);
   expect((await tree(control))[SSID]).toBe('x');
+});
+
+test.each([
+  ['of a text cut short', '[{"v":1,"edgeId":"edge1'],
+  ['of no JSON', 'pl4nted'],
+  ['of one fact without a list', '{"v":1}'],
+  ['that is no text', [{ v: 1 }]],
+  ['of nothing', null],
+])('a message %s is parked as it is, with a count, and the messages around it take effect', async (_, payload) => {
+  const control = await testControl();
+  const [first, last] = control.facts([inform(), values([SSID, 'x'])]);
+  const batch = [messageOf([first!]), { id: 'message', payload }, messageOf([last!])];
+  await control.ingest.handle(control.subject, batch);
+  const { values: counts } = await control.context.metrics.parked.get();
+  expect(counts).toMatchObject([{ labels: { why: 'garbage' }, value: 1 }]);
+  await control.ingest.handle(control.subject, batch);
+  expect(await parked(control)).toEqual([{ why: expect.stringMatching(/^garbage/), raw: payload }]);
+  expect((await tree(control))[SSID]).toBe('x');
+});
+
+test('several facts of one message that are not for us are parked one by one', async () => {
+  const control = await testControl();
+  const odd = control.facts([inform(), inform(), inform()]).map((fact) => ({ ...fact, v: 2 }));
+  const batch = [messageOf([...odd, ...control.facts([values([SSID, 'x'])])])];
+  await control.ingest.handle(control.subject, batch);
+  await control.ingest.handle(control.subject, batch);
+  expect((await parked(control)).map(({ raw }) => raw)).toEqual(odd);
+  const ids = await control.context.sql`select message_id from parked_message order by message_id`;
+  expect(ids.map((row) => row['message_id'])).toEqual(odd.map(factMessageId));
 });
 
 test('a fact that PostgreSQL cannot store is parked alone', async () => {
   const control = await testControl();
-  const far = { ...control.facts([values(['InternetGatewayDevice.Far', 'x'])])[0]! };
-  (far.payload as { at: number }).at = 9e15; // Beyond what timestamptz holds; a Date cannot be made of it.
-  await control.ingest.handle(control.subject, [
-    ...control.facts([inform()], 2),
-    far,
-    ...control.facts([values([SSID, 'y'])], 2),
-  ]);
-  expect(await count(control, 'parked_message')).toBe(1);
+  const [first, far, last] = control.facts([inform(), values(['InternetGatewayDevice.Far', 'x']), values([SSID, 'y'])]);
+  far!.at = 9e15; // Beyond what timestamptz holds; a Date cannot be made of it.
+  const batch = [messageOf([first!, far!, last!])];
+  await control.ingest.handle(control.subject, batch);
+  await control.ingest.handle(control.subject, batch);
+  expect(await parked(control)).toEqual([{ why: expect.stringMatching(/^cannot be stored/), raw: far }]);
   expect(await tree(control)).toEqual({ [SSID]: 'y' });
 });
 
@@ -232,23 +283,12 @@ test('an edge that lost its store is heard again, and its work is sent again und
     ['factory-reset', 1],
     ['reboot', 1],
   ]);
-  const fresh = {
-    id: 'edge1.1:1b',
-    payload: { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 1, sequence: 1, at: control.clock.now(), ...hello(2_000) },
-  };
-  const next = {
-    id: 'edge1.1:2b',
-    payload: {
-      v: 1,
-      edgeId: 'edge1',
-      pop: 'pop1',
-      lane: 1,
-      sequence: 2,
-      at: control.clock.now(),
-      ...values([SSID, 'new']),
-    },
-  };
-  await control.ingest.handle(control.subject, [fresh, next]);
+  const envelope = { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 1, at: control.clock.now() };
+  const fresh = messageOf([
+    { ...envelope, sequence: 1, ...hello(2_000) },
+    { ...envelope, sequence: 2, ...values([SSID, 'new']) },
+  ]);
+  await control.ingest.handle(control.subject, [fresh]);
   await control.handOver.pass();
   expect((await tree(control))[SSID]).toBe('new');
   expect(control.bus.work().slice(2)).toMatchObject([{ kind: 'reboot', generation: 2 }]);
@@ -261,7 +301,8 @@ test('an edge that lost its store is heard again, and its work is sent again und
 
 test('an old hello delivered again does not open the way for duplicates', async () => {
   const control = await testControl();
-  const batch = control.facts([{ type: 'hello', body: { version: '1', threads: 1, startedAt: 1_000 } }, inform()]);
+  const hello: AnyFactBody = { type: 'hello', body: { version: '1', threads: 1, startedAt: 1_000 } };
+  const batch = [messageOf(control.facts([hello, inform()]))];
   await control.ingest.handle(control.subject, batch);
   const events = await count(control, 'event');
   await control.ingest.handle(control.subject, batch);
@@ -341,7 +382,10 @@ test('secrets that devices tell are found nowhere in plain, in any table', async
       args: { Password: secret, URL: `ftp://u:${secret}@h/x` },
     },
   });
-  await control.ingest.handle(control.subject, [{ id: 'odd', payload: { secret } }]);
+  await control.ingest.handle(control.subject, [
+    { id: 'odd', payload: JSON.stringify([{ secret }]) },
+    { id: 'odder', payload: secret },
+  ]);
   await control.devices.setCredentials(
     CPE,
     { cpe: { username: 'cpe', password: secret }, connectionRequest: [{ username: 'cr', password: secret }] },

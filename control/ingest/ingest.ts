@@ -1,8 +1,8 @@
-// Takes batches of facts from the bus and makes them take effect: one transaction for effects and high-water mark, so that each fact
+// Takes batches of messages of facts from the bus and makes the facts take effect: one transaction for effects and high-water mark, so that each
 // counts once however often it is delivered. What cannot be read or stored is parked, never dropped, never in the way of the rest.
 
-import type { FactType, ParsedFact } from '../../bus/messages.ts';
-import { parseFact } from '../../bus/messages.ts';
+import type { FactType, ParsedFact, ReceivedFact } from '../../bus/messages.ts';
+import { factMessageId, parseFacts } from '../../bus/messages.ts';
 import { factsOf } from '../../bus/subjects.ts';
 import type { BusMessage } from '../../bus/transport.ts';
 import { applyActionEffects } from '../actions/finish.ts';
@@ -20,9 +20,10 @@ import { advance, dropLostStore, readMarks } from './marks.ts';
 import { type Parked, park } from './park.ts';
 
 type OkFact = Extract<ParsedFact, { type: 'ok' }>['fact'];
-type Item = { message: BusMessage } & (
+/** One fact of a message, or what stands in place of one. */
+type Item = { raw: unknown } & (
   | { type: 'fact'; fact: OkFact }
-  | { type: 'park'; why: string; place: Place | null }
+  | { type: 'park'; id: string; why: string; place: Place | null }
 );
 /** The place of a fact in the order of its writer. */
 interface Place {
@@ -67,7 +68,9 @@ export class Ingest {
   async handle(subject: string, messages: BusMessage[]): Promise<void> {
     const { metrics, live, clock } = this.#context;
     const end = metrics.batchSeconds.startTimer();
-    const items = messages.map((message) => itemOf(subject, message));
+    const items = messages.flatMap(({ id, payload }) =>
+      parseFacts(payload).map((received, index) => itemOf(subject, `${id}#${index}`, received)),
+    );
     for (const committed of await this.#commit(subject, items)) {
       live.committed(committed.seq);
       for (const [type, count] of committed.counts) metrics.facts.inc({ type }, count);
@@ -98,7 +101,9 @@ export class Ingest {
         if (!isPoison(error) || item.type === 'park') throw error;
         const why = `cannot be stored: ${error instanceof Error ? error.message : String(error)}`;
         committed.push(
-          await this.#transaction(subject, [{ type: 'park', message: item.message, why, place: item.fact }]),
+          await this.#transaction(subject, [
+            { type: 'park', id: factMessageId(item.fact), raw: item.raw, why, place: item.fact },
+          ]),
         );
       }
     }
@@ -129,7 +134,7 @@ export class Ingest {
         duplicates += 1;
         continue;
       }
-      if (item.type === 'park') parked.push({ subject, message: item.message, why: item.why });
+      if (item.type === 'park') parked.push({ subject, id: item.id, raw: item.raw, why: item.why });
       else {
         fresh.push(item.fact);
         newestAt = Math.max(newestAt, item.fact.at);
@@ -171,21 +176,19 @@ export class Ingest {
   }
 }
 
-function itemOf(subject: string, message: BusMessage): Item {
-  const parsed = parseFact(message.payload);
-  if (parsed.type === 'garbage') return { type: 'park', message, why: `garbage: ${parsed.why}`, place: null };
-  if (parsed.type === 'unknown') return { type: 'park', message, why: `unknown: ${parsed.why}`, place: parsed };
+/** @param entry names what has no place of its own. */
+function itemOf(subject: string, entry: string, { raw, parsed }: ReceivedFact): Item {
+  if (parsed.type === 'garbage') return { type: 'park', id: entry, raw, why: `garbage: ${parsed.why}`, place: null };
+  if (parsed.type === 'unknown') {
+    return { type: 'park', id: factMessageId(parsed), raw, why: `unknown: ${parsed.why}`, place: parsed };
+  }
   const { fact } = parsed;
   // An edge may speak for itself alone.
   if (factsOf(fact.pop, fact.edgeId) !== subject) {
-    return {
-      type: 'park',
-      message,
-      why: `misplaced: edge ${fact.edgeId} of ${fact.pop} on another subject`,
-      place: null,
-    };
+    const why = `misplaced: edge ${fact.edgeId} of ${fact.pop} on another subject`;
+    return { type: 'park', id: entry, raw, why, place: null };
   }
-  return { type: 'fact', message, fact };
+  return { type: 'fact', fact, raw };
 }
 
 function devicesOf(fact: OkFact): string[] {

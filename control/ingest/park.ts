@@ -1,12 +1,14 @@
-// Puts messages aside that this program cannot read or store. They are sealed whole: nobody knows what is in them.
+// Puts facts aside that this program cannot read or store, and what came in place of facts. They are sealed whole: nobody knows what is in them.
 
-import type { BusMessage } from '../../bus/transport.ts';
 import type { ControlContext } from '../context.ts';
 import { cleanText, jsonText, type Sql } from '../store/postgres.ts';
 
 export interface Parked {
   subject: string;
-  message: BusMessage;
+  /** The same however often it comes. */
+  id: string;
+  /** As it came. */
+  raw: unknown;
   why: string;
 }
 
@@ -14,15 +16,15 @@ export interface Parked {
 const sealedMessage = (subject: string, id: string): string => `parked:${subject}:${id}`;
 
 /** Stores them, each once. Returns how many were new. */
-export async function park(tx: Sql, { box, log }: ControlContext, messages: Parked[]): Promise<number> {
-  if (messages.length === 0) return 0;
-  const rows = messages.map(({ subject, message, why }) => {
-    const id = cleanText(String(message.id));
+export async function park(tx: Sql, { box, log }: ControlContext, entries: Parked[]): Promise<number> {
+  if (entries.length === 0) return 0;
+  const rows = entries.map(({ subject, id: given, raw, why }) => {
+    const id = cleanText(given);
     return {
       subject,
       id,
       why: why.slice(0, 1_000),
-      sealed: box.seal(JSON.stringify(message.payload) ?? 'undefined', sealedMessage(subject, id)),
+      sealed: box.seal(JSON.stringify(raw) ?? 'undefined', sealedMessage(subject, id)),
     };
   });
   const written = await tx`

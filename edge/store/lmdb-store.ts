@@ -4,7 +4,7 @@
 import { statfs } from 'node:fs/promises';
 import { StoreError, type StoreErrorCode } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import type { AnyFactBody, DeviceSettings, Fact } from '../../bus/messages.ts';
+import type { AnyFactBody, DeviceSettings } from '../../bus/messages.ts';
 import type { InformValues, ValuePlaces } from '../../cwmp/inform-values.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import { type DeviceText, decodeDevice, encodeDevice } from './codec.ts';
@@ -16,6 +16,7 @@ import { openSessions, type Stamps } from './stamps.ts';
 import {
   type DeviceRecord,
   type EdgeTransaction,
+  type FactRecord,
   type InformDifference,
   isExpired,
   type KnownParameter,
@@ -300,12 +301,12 @@ export class LmdbEdgeStore implements RelayStore {
     return this.#outbox.append(facts, at);
   }
 
-  readFacts(limit: number, bytesEnough = Number.POSITIVE_INFINITY): { key: number; fact: Fact }[] {
+  readFacts(limit: number, bytesEnough = Number.POSITIVE_INFINITY): FactRecord[] {
     return this.#outbox.read(limit, bytesEnough);
   }
 
-  ackFacts(keys: number[]): Promise<void> {
-    return this.#unlessBroken(() => this.#outbox.ack(keys));
+  ackFacts(records: readonly FactRecord[]): Promise<void> {
+    return this.#unlessBroken(() => this.#outbox.ack(records));
   }
 
   outboxDepth(): number {

@@ -4,8 +4,8 @@ import { LIMITS } from '../../base/limits.ts';
 import type { AnyFactBody } from '../../bus/messages.ts';
 import { Environment } from './environment.ts';
 import { TRANSACTION_LANE } from './outbox.ts';
-import { Stamps } from './stamps.ts';
-import { CPE, closeStore, openStore, temporaryFolder } from './store.test-helper.ts';
+import { openOutbox, Stamps } from './stamps.ts';
+import { CPE, closeStore, factsIn, openStore, temporaryFolder } from './store.test-helper.ts';
 
 const seen = (at: number): AnyFactBody => ({ type: 'seen', body: { devices: [{ cpeId: CPE, at }] } });
 
@@ -13,13 +13,14 @@ test('facts are read in the order they were appended, with their envelope, and a
   const { store, dir } = openStore({ lane: 3 });
   const { last, durable } = store.appendFacts([seen(1), seen(2)], 77);
   await durable;
-  const facts = store.readFacts(10);
-  expect(facts.map(({ fact }) => fact)).toEqual(
+  const records = store.readFacts(10);
+  expect(records).toMatchObject([{ first: last - 1, last, count: 2, lane: 3, at: 77 }]);
+  expect(factsIn(store)).toEqual(
     [1, 2].map((at) => ({ v: 1, edgeId: 'e1', pop: 'pop', lane: 3, sequence: last - 2 + at, at: 77, ...seen(at) })),
   );
   await closeStore(store);
   const again = openStore({ dir });
-  expect(again.store.readFacts(10)).toEqual(facts);
+  expect(again.store.readFacts(10)).toEqual(records);
   expect(again.store.outboxDepth()).toBe(2);
 });
 
@@ -28,11 +29,11 @@ test('acknowledged facts are gone, the others stay; depth and bytes follow', asy
   await store.appendFacts([seen(1), seen(2)], 1).durable;
   await store.appendFacts([seen(3)], 1).durable;
   expect(store.outboxDepth()).toBe(3);
-  await store.ackFacts(store.readFacts(2).map(({ key }) => key));
-  expect(store.readFacts(10).map(({ fact }) => fact.body)).toEqual([seen(3).body]);
+  await store.ackFacts(store.readFacts(2));
+  expect(factsIn(store).map(({ body }) => body)).toEqual([seen(3).body]);
   expect(store.outboxDepth()).toBe(1);
   expect(store.outboxBytes()).toBeGreaterThan(0);
-  await store.ackFacts(store.readFacts(10).map(({ key }) => key));
+  await store.ackFacts(store.readFacts(10));
   expect(store.outboxDepth()).toBe(0);
   expect(store.outboxBytes()).toBe(0);
 });
@@ -45,21 +46,48 @@ test('large facts are read a few at a time, and at least one', async () => {
   });
   for (let at = 1; at <= 4; at++) await store.appendFacts([large(at)], 1).durable;
   const [first] = store.readFacts(10, 1);
-  const bytes = JSON.stringify(first!.fact).length;
   expect(store.readFacts(10, 1)).toHaveLength(1);
-  expect(store.readFacts(10, bytes + 1)).toHaveLength(2);
+  expect(store.readFacts(10, first!.bytes + 1)).toHaveLength(2);
   expect(store.readFacts(10)).toHaveLength(4);
 });
 
-test('facts of one turn lie in one record, which is acknowledged as a whole or not at all', async () => {
-  const { store } = openStore();
-  void store.appendFacts([seen(1)], 1);
-  await store.appendFacts([seen(2), seen(3)], 1).durable;
-  const facts = store.readFacts(1);
-  expect(facts.map(({ fact }) => fact.body)).toEqual([1, 2, 3].map((at) => seen(at).body));
-  expect(new Set(facts.map(({ key }) => key)).size).toBe(1);
-  await expect(store.ackFacts([facts[0]!.key])).rejects.toThrow('together');
-  expect(store.readFacts(10)).toHaveLength(3);
+test('facts of one turn lie in one record, in order, whatever other threads append meanwhile', async () => {
+  const { store, stamps } = openStore();
+  const { last: first } = store.appendFacts([seen(1)], 70);
+  stamps.draw(5);
+  const { last, durable } = store.appendFacts([seen(2), seen(3)], 71);
+  await durable;
+  expect(last).toBe(first + 7);
+  // More than was asked for, as it is the first.
+  const records = store.readFacts(1);
+  expect(records).toMatchObject([{ first, last, count: 3, at: 70 }]);
+  expect(factsIn(store).map(({ sequence, body }) => [sequence, body])).toEqual([
+    [first, seen(1).body],
+    [last - 1, seen(2).body],
+    [last, seen(3).body],
+  ]);
+  await store.appendFacts([seen(4)], 72).durable;
+  expect(store.readFacts(3)).toEqual(records);
+  expect(store.readFacts(4)).toHaveLength(2);
+});
+
+test('a record whose text was damaged is read as it is, and those around it as they were', async () => {
+  const { store, dir } = openStore();
+  await store.appendFacts([seen(1)], 1).durable;
+  const damaged = (store.readFacts(1)[0]?.last ?? 0) + 0.5;
+  const environment = Environment.acquire(dir);
+  await openOutbox(environment).put([damaged, 1], '"no head');
+  await environment.release();
+  await store.appendFacts([seen(2)], 1).durable;
+  const records = store.readFacts(10);
+  expect(records.map(({ text }) => text)).toEqual([
+    expect.stringContaining('"at":1'),
+    '"no head',
+    expect.stringContaining('"at":1'),
+  ]);
+  expect(records[1]).toMatchObject({ first: damaged, last: Number.NaN, lane: Number.NaN, count: 1 });
+  await store.ackFacts(records);
+  expect(store.readFacts(10)).toEqual([]);
 });
 
 test('many appends of one turn share one durable promise and one flush', async () => {
@@ -67,7 +95,7 @@ test('many appends of one turn share one durable promise and one flush', async (
   const appended = Array.from({ length: 50 }, (_, i) => store.appendFacts([seen(i)], 1));
   expect(new Set(appended.map(({ durable }) => durable)).size).toBe(1);
   await Promise.all(appended.map(({ durable }) => durable));
-  expect(store.readFacts(100)).toHaveLength(50);
+  expect(factsIn(store)).toHaveLength(50);
 });
 
 test('every start draws higher sequences than all before it, even when nothing of theirs was kept', async () => {
@@ -80,7 +108,7 @@ test('every start draws higher sequences than all before it, even when nothing o
     expect(drawn).toBeGreaterThan(highest);
     highest = drawn;
     await store.flushed();
-    await store.ackFacts(store.readFacts(10).map(({ key }) => key));
+    await store.ackFacts(store.readFacts(10));
     await closeStore(store);
   }
 });
@@ -91,7 +119,7 @@ test('a start that used up its stamps runs on, and the next start begins above i
   const { last, durable } = store.appendFacts([seen(1)], 1);
   await durable;
   expect(Stamps.incarnationOf(last)).toBe(2);
-  await store.ackFacts([last]);
+  await store.ackFacts(store.readFacts(1));
   await closeStore(store);
   const next = openStore({ dir });
   expect(next.stamps.incarnation).toBe(3);
@@ -101,9 +129,11 @@ test('writers of one start share the counter: no two draw the same sequence, and
   const { store, dir, stamps } = openStore({ lane: 1 });
   const other = openStore({ dir, lane: 2, stamps: new Stamps(stamps.memory) }).store;
   for (let i = 0; i < 10; i++) await (i % 2 === 0 ? store : other).appendFacts([seen(i)], 1).durable;
-  const facts = store.readFacts(100);
-  expect(facts.map(({ fact }) => fact.lane)).toEqual([1, 2, 1, 2, 1, 2, 1, 2, 1, 2]);
-  expect(facts.map(({ key, fact }) => key === fact.sequence)).not.toContain(false);
+  const facts = factsIn(store);
+  expect(facts.map(({ lane }) => lane)).toEqual([1, 2, 1, 2, 1, 2, 1, 2, 1, 2]);
+  expect(store.readFacts(100).map(({ lane, first, last }) => [lane, first, last])).toEqual(
+    facts.map(({ lane, sequence }) => [lane, sequence, sequence]),
+  );
   expect(store.outboxDepth()).toBe(10);
 });
 
@@ -115,7 +145,7 @@ test('facts of a transaction have their own lane, in which they rise too', async
   await Promise.all([plain.durable, inside, after.durable]);
   await store.transact((transaction) => transaction.appendFacts([seen(4)], 1));
   const lanes = new Map<number, number[]>();
-  for (const { fact } of store.readFacts(10)) lanes.set(fact.lane, [...(lanes.get(fact.lane) ?? []), fact.sequence]);
+  for (const { lane, sequence } of factsIn(store)) lanes.set(lane, [...(lanes.get(lane) ?? []), sequence]);
   expect([...lanes.keys()].sort((a, b) => a - b)).toEqual([2, 2 + TRANSACTION_LANE]);
   for (const sequences of lanes.values()) {
     expect(sequences).toHaveLength(2);
@@ -152,7 +182,7 @@ test('a disk that runs full refuses facts and records before LMDB meets it, stil
   await expect(store.applyValues(CPE, [{ Name: 'Device.A', Value: '1', Type: '' }])).rejects.toThrow(StoreError);
   await expect(store.flushed()).rejects.toThrow(StoreError);
   expect(store.readFacts(10)).toHaveLength(1);
-  await store.ackFacts(store.readFacts(10).map(({ key }) => key));
+  await store.ackFacts(store.readFacts(10));
   expect(store.outboxDepth()).toBe(0);
   // A little more than the reserve is not enough yet: it would flap.
   free = LIMITS.storeReserveBytes + 1;
@@ -171,7 +201,7 @@ test('room that acknowledged facts left in the file counts as free: it is filled
   for (let i = 0; i < 40; i++)
     drained.appendFacts([{ type: 'seen', body: { devices: [{ cpeId: 'x'.repeat(bytes / 20), at: i }] } }], 1);
   await drained.flushed();
-  await drained.ackFacts(drained.readFacts(100).map(({ key }) => key));
+  await drained.ackFacts(drained.readFacts(100));
   const empty = openStore({ freeBytes: async () => free });
   stamps.setDiskFull(true);
   empty.stamps.setDiskFull(true);

@@ -1,8 +1,11 @@
-// The outbox: facts not yet acknowledged by control, in one order over all threads. It knows nothing of the bus.
+// The outbox: facts not yet acknowledged by control, in one order over all threads. It knows nothing of the bus, and once a fact is written
+// nobody on the edge looks into it again: records go out as the text they were stored as.
 //
 // The sequence of a fact is its stamp (stamps.ts), drawn from one counter of the process. What a thread appends in one turn of its event
 // loop lies in one record, under the first sequence of it and their number: under load that is dozens of facts for one write and one
-// removal. They stand there in order, and no fact of another lane that depends on one of them can have been drawn in between.
+// removal. They stand there in order, rising and not always one by one, as other threads draw too; no fact of another lane that depends
+// on one of them can have been drawn in between. A record is `<lane> <last sequence> <time of the first>` and, right behind it, the JSON
+// list of its facts.
 // Why reading in key order is causal order:
 // whatever may depend on a fact (the CPE's next request, another thread's session) happens after the CPE was answered, and it was answered
 // after the fact was on the disk; so the later fact draws a higher stamp, and whoever reads it finds the earlier one committed.
@@ -14,11 +17,11 @@
 // turn, so the two could swap places if they shared one.
 
 import type { Database } from 'lmdb';
-import { assert } from '../../base/assert.ts';
-import type { AnyFactBody, Fact } from '../../bus/messages.ts';
+import type { AnyFactBody } from '../../bus/messages.ts';
 import { MESSAGE_VERSION } from '../../bus/messages.ts';
 import type { Environment } from './environment.ts';
 import { type OutboxKey, openOutbox, Stamps } from './stamps.ts';
+import type { FactRecord } from './store.ts';
 
 /** Lane of a writer's transactions: its own lane and this. */
 export const TRANSACTION_LANE = 1_000;
@@ -32,9 +35,11 @@ export interface Identity {
 /** What is appended in one turn and not yet handed to LMDB. */
 interface Turn {
   first: number;
+  last: number;
   count: number;
+  at: number;
   /** JSON of the facts, with commas between. */
-  text: string;
+  facts: string;
   durable: Promise<void>;
 }
 
@@ -43,8 +48,6 @@ export class Outbox {
   readonly #stamps: Stamps;
   readonly #identity: Identity;
   readonly #database: Database<string, OutboxKey>;
-  /** What was last read, by first sequence: how many facts leave the outbox, and how many bytes, when it is acknowledged. */
-  readonly #read = new Map<number, { count: number; bytes: number }>();
   #incarnation: number;
   #turn: Turn | null = null;
 
@@ -58,21 +61,21 @@ export class Outbox {
 
   /** Appends at least one fact; the promise resolves when they are on the disk. */
   append(facts: AnyFactBody[], at: number): { last: number; durable: Promise<void> } {
-    const { first, text } = this.#encode(facts, at, this.#identity.lane);
-    const last = first + facts.length - 1;
+    const { first, last, text } = this.#encode(facts, at, this.#identity.lane);
     if (
       this.#turn !== null &&
-      (this.#turn.text.length > RECORD_CHARS || this.#turn.count + facts.length > RECORD_FACTS)
+      (this.#turn.facts.length > RECORD_CHARS || this.#turn.count + facts.length > RECORD_FACTS)
     ) {
       this.handOver();
     }
     const turn = this.#turn;
     if (turn !== null) {
-      turn.text += `,${text}`;
+      turn.facts += `,${text}`;
       turn.count += facts.length;
+      turn.last = last;
       return { last, durable: turn.durable };
     }
-    const begun: Turn = { first, count: facts.length, text, durable: Promise.resolve() };
+    const begun: Turn = { first, last, count: facts.length, at, facts: text, durable: Promise.resolve() };
     // When all that goes on in this turn has appended: still within the turn, and so within its transaction.
     begun.durable = Promise.resolve().then(() => this.#put(begun));
     begun.durable.catch(() => {});
@@ -87,64 +90,67 @@ export class Outbox {
 
   /** Appends inside a transaction. Returns the bytes, which the caller adds to the gauges once it is committed. */
   appendInside(facts: AnyFactBody[], at: number): number {
-    const { first, text } = this.#encode(facts, at, this.#identity.lane + TRANSACTION_LANE);
-    void this.#database.put([first, facts.length], text);
-    return text.length;
+    const lane = this.#identity.lane + TRANSACTION_LANE;
+    const { first, last, text } = this.#encode(facts, at, lane);
+    const record = recordOf(lane, last, at, text);
+    void this.#database.put([first, facts.length], record);
+    return record.length;
   }
 
   /**
-   * The oldest facts, at most `limit` of them; more only when the first record alone has more, for a record is read as a whole. Fewer when
-   * they are large: no record is read beyond `bytesEnough`.
+   * The oldest records, with at most `limit` facts together; with more only when the first alone has more. Fewer when they are large: none
+   * is read beyond `bytesEnough`.
    */
-  read(limit: number, bytesEnough: number): { key: number; fact: Fact }[] {
+  read(limit: number, bytesEnough: number): FactRecord[] {
     this.#environment.refresh();
-    this.#read.clear();
-    const facts: { key: number; fact: Fact }[] = [];
+    const records: FactRecord[] = [];
+    let facts = 0;
     let bytes = 0;
     for (const { key, value } of this.#database.getRange({ limit })) {
       const [first, count] = key;
-      if (facts.length > 0 && facts.length + count > limit) break;
-      this.#read.set(first, { count, bytes: value.length });
-      for (const fact of JSON.parse(`[${value}]`) as Fact[]) facts.push({ key: first, fact });
+      facts += count;
+      if (records.length > 0 && facts > limit) break;
+      // A record that was damaged goes out whole: control puts it aside, and those behind it are not held up.
+      const [head = '', ...numbers] = HEAD.exec(value) ?? [];
+      const [lane = Number.NaN, last = Number.NaN, at = Number.NaN] = numbers.map(Number);
+      records.push({ first, count, lane, last, at, text: value.slice(head.length), bytes: value.length });
       bytes += value.length;
       if (bytes >= bytesEnough) break;
     }
-    return facts;
+    return records;
   }
 
-  /** Removes records, by the keys of the facts last read. Throws AssertionError when some facts of one are left out. */
-  async ack(keys: number[]): Promise<void> {
-    const acked = new Map<number, number>();
-    for (const key of keys) acked.set(key, (acked.get(key) ?? 0) + 1);
+  /** Removes records that were read. */
+  async ack(records: readonly FactRecord[]): Promise<void> {
     let written: Promise<boolean> | null = null;
+    let facts = 0;
     let bytes = 0;
-    for (const [first, count] of acked) {
-      const record = this.#read.get(first) ?? { count, bytes: 0 };
-      assert(record.count === count, 'facts of one record are acknowledged together');
-      written = this.#database.remove([first, count]);
+    for (const record of records) {
+      written = this.#database.remove([record.first, record.count]);
+      facts += record.count;
       bytes += record.bytes;
-      this.#read.delete(first);
     }
     if (written === null) return;
     await this.#environment.committed(written);
-    this.#stamps.outboxGrew(-keys.length, -bytes);
+    this.#stamps.outboxGrew(-facts, -bytes);
   }
 
   #put(turn: Turn): Promise<void> {
     // Handed over already; its facts are on their way.
     if (this.#turn !== turn) return this.#environment.flushed();
     this.#turn = null;
-    const { first, count, text } = turn;
-    const written = this.#database.put([first, count], text);
+    const { first, last, count, at, facts } = turn;
+    const record = recordOf(this.#identity.lane, last, at, facts);
+    const written = this.#database.put([first, count], record);
     // Counted when visible: a relay that looks because of the count must find them.
     written.then(
-      () => this.#stamps.outboxGrew(count, text.length),
+      () => this.#stamps.outboxGrew(count, record.length),
       () => {},
     );
     return this.#environment.durable(written);
   }
 
-  #encode(facts: AnyFactBody[], at: number, lane: number): { first: number; text: string } {
+  #encode(facts: AnyFactBody[], at: number, lane: number): { first: number; last: number; text: string } {
     const { edgeId, pop } = this.#identity;
     const first = this.#stamps.draw(facts.length);
     let sequence = first;
@@ -154,14 +160,18 @@ export class Outbox {
       text += text === '' ? JSON.stringify(fact) : `,${JSON.stringify(fact)}`;
       sequence++;
     }
-    const incarnation = Stamps.incarnationOf(sequence - 1);
+    const last = sequence - 1;
+    const incarnation = Stamps.incarnationOf(last);
     if (incarnation !== this.#incarnation) {
       this.#incarnation = incarnation;
       this.#environment.meta.put('incarnation', incarnation);
     }
-    return { first, text };
+    return { first, last, text };
   }
 }
+
+const HEAD = /^(\d+) (\d+) (\d+)(?=\[)/;
+const recordOf = (lane: number, last: number, at: number, facts: string): string => `${lane} ${last} ${at}[${facts}]`;
 
 /** A record that has grown to this takes no more: the relay reads whole ones, in batches of LIMITS.relayBatchFacts. */
 const RECORD_CHARS = 32 * 1024;

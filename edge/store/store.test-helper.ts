@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import type { Work } from '../../bus/messages.ts';
+import type { Fact, Work } from '../../bus/messages.ts';
 import { type LmdbEdgeStore, openEdgeStore, type StoreOptions } from './lmdb-store.ts';
 import { Stamps } from './stamps.ts';
 import type { DeviceRecord, SessionRecord, WorkRecord } from './store.ts';
@@ -37,6 +37,11 @@ export function openStore(options: Partial<StoreOptions> = {}): { store: LmdbEdg
 export async function closeStore(store: LmdbEdgeStore): Promise<void> {
   open.delete(store);
   await store.close();
+}
+
+/** All facts of the outbox, in the order in which the relay takes them. */
+export function factsIn(store: LmdbEdgeStore): Fact[] {
+  return store.readFacts(Number.MAX_SAFE_INTEGER).flatMap(({ text }) => JSON.parse(text) as Fact[]);
 }
 
 export const CPE = '00D09E-Box-1';

@@ -2,7 +2,7 @@
 // one implementation; tests of everything above use it on a temporary folder.
 
 import type { StoreErrorCode } from '../../base/errors.ts';
-import type { AnyFactBody, CpeFacts, DeviceSettings, Fact, RpcRecord, Work } from '../../bus/messages.ts';
+import type { AnyFactBody, CpeFacts, DeviceSettings, RpcRecord, Work } from '../../bus/messages.ts';
 import type { InformValues, ValuePlaces } from '../../cwmp/inform-values.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import type { Session } from '../../cwmp/session.ts';
@@ -71,6 +71,23 @@ export interface InformDifference {
   changed: ParameterValue[];
   /** What the shadow stores when it is applied; null when it has to look again, because names are others or it knew none. */
   update: string | null;
+}
+
+/** Facts that one thread appended in one turn, as they lie in the outbox. */
+export interface FactRecord {
+  /** Sequence of the first of them. */
+  first: number;
+  /** Sequence of the last; all of them rise in between, not always one by one. */
+  last: number;
+  count: number;
+  /** This, `last` and `at` are NaN in a record that cannot be read. */
+  lane: number;
+  /** When the first was appended. */
+  at: number;
+  /** JSON of the list of facts. */
+  text: string;
+  /** About, in the store. */
+  bytes: number;
 }
 
 /** One writer's view of the store: a session thread, or the relay. */
@@ -168,10 +185,10 @@ export interface EdgeStore {
   // Outbox
   /** Appends facts in order under this writer's lane. `durable` resolves after fsync; `last` is the sequence of the last one. */
   appendFacts(facts: AnyFactBody[], at: number): { last: number; durable: Promise<void> };
-  /** Oldest facts of all lanes in causal order, at most `limit`, and none beyond about `bytesEnough`. */
-  readFacts(limit: number, bytesEnough?: number): { key: number; fact: Fact }[];
-  /** Removes acknowledged facts. */
-  ackFacts(keys: number[]): Promise<void>;
+  /** Oldest records of all lanes in causal order, with at most `limit` facts together, and none beyond about `bytesEnough`. */
+  readFacts(limit: number, bytesEnough?: number): FactRecord[];
+  /** Removes records whose facts control has acknowledged. */
+  ackFacts(records: readonly FactRecord[]): Promise<void>;
   outboxDepth(): number;
   /** Why the store takes no writes at the moment: sessions are then refused before anything is acknowledged. null: it takes them. */
   refusing(): StoreErrorCode | null;

@@ -69,7 +69,9 @@ async function openEdge(): Promise<Server> {
   };
   // What control does with a CPE that lost its settings: it hands over what the CPE shall have before it acknowledges the fact.
   transport.subscribe(ALL_FACTS, 'scenario', async (_subject, messages) => {
-    const facts = messages.map(({ payload }) => payload as { type: string; body: { cpeId: string; reset?: boolean } });
+    const facts = messages.flatMap(
+      ({ payload }) => JSON.parse(String(payload)) as { type: string; body: { cpeId: string; reset?: boolean } }[],
+    );
     const reset = facts.filter(({ type, body }) => type === 'inform' && body.reset === true);
     await handOver(
       reset.map(({ body }) => body.cpeId),
