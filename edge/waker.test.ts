@@ -88,6 +88,7 @@ test('a configured network that is none stops the start', () => {
   const parts = {
     store: {} as OpenWaker['store'],
     contactMark: () => 0,
+    nudge() {},
     config: bad,
     log: silentLog,
     registry: new Registry(),
