@@ -20,6 +20,7 @@ import { type Identity, mayInformAs } from './auth.ts';
 import { CommitWindow } from './commit-window.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import type { CwmpExchange, HttpReply } from './http.ts';
+import { InformFacts } from './inform-facts.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { beginSession } from './planner.ts';
 import type { InformNews, QuietInforms } from './quiet-informs.ts';
@@ -94,6 +95,7 @@ const NO_WORK: readonly WorkRecord[] = [];
 export class InformHandler {
   readonly #o: InformHandlerOptions;
   readonly #window: CommitWindow;
+  readonly #facts = new InformFacts();
 
   constructor(options: InformHandlerOptions) {
     this.#o = options;
@@ -157,10 +159,9 @@ export class InformHandler {
   async tell(exchange: CwmpExchange, identity: Identity | null, news: InformNews): Promise<HttpReply> {
     const { waits, store, sessions, metrics, quiet, clock } = this.#o;
     const { cpeId, changed, told, answer } = news;
-    const { Event: events } = told.inform;
     metrics.parsePath.inc('glance');
     metrics.requests.inc('inform');
-    for (const { EventCode } of events) metrics.events.inc(eventRow(EventCode)?.code ?? 'other');
+    for (const { EventCode } of told.inform.Event) metrics.events.inc(eventRow(EventCode)?.code ?? 'other');
     const mark = sessions.mark(cpeId);
     const { address } = exchange;
     const since = waits.writing();
@@ -168,16 +169,13 @@ export class InformHandler {
       await this.#window.turn();
       if (store.openMark(cpeId) === news.openMark && sessions.mark(cpeId) === mark) {
         const nowMs = clock.now();
-        const { namespace, version, timeoutMs, profile } = answer;
+        const { namespace, version, timeoutMs } = answer;
         const begun = { cpeId, namespace, version, timeoutMs, nowMs };
         const { sessionId, cookie } = sessions.beginQuiet(identity, begun, news.openMark);
         metrics.sessionsStarted.inc();
-        const device = { ...told.inform.DeviceId, SerialNumber: news.serialNumber };
-        const cpe = { device, root: told.root, namespace, version, address, profile };
-        const { retryCount, currentTime } = news;
-        const body = { cpeId, sessionId, cpe, events, retryCount, currentTime, changed, reset: false, tolerances: [] };
         if (changed.length > 0) store.putRecord(cpeId, news.record);
-        await store.appendFacts([{ type: 'inform', body }], nowMs).durable;
+        const text = this.#facts.textOf(news, sessionId, address);
+        await store.appendFacts([{ type: 'inform', text }], nowMs).durable;
         this.#o.nudge();
         return quiet.replyTo(news.id, answer, cookie);
       }

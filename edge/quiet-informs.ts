@@ -37,7 +37,7 @@ export interface QuietInformsOptions {
 }
 
 /** How one kind of Inform is answered. */
-interface Answer {
+export interface Answer {
   profile: string;
   style: EnvelopeStyle;
   namespace: string;

@@ -52,6 +52,8 @@ export interface Target {
 export type Generator = Child<ToGenerator, FromGenerator>;
 export type Server = Child<ToServer, FromServer>;
 
+/** A server compiles what it runs often: that was up to a third of what a value change cost in its first two seconds, and 4 % after three. */
+const WARM_SECONDS = 3;
 /** Sessions of a round whose ACS has an action for each: they are handed over before the clock runs. */
 const ACTIONS = 1_500;
 
@@ -107,15 +109,16 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
   return { server, target };
 }
 
-/** One row once. */
+/** One row once; for longer in round −1, which warms up. */
 export async function measureOnce(
   generator: Generator,
   target: Target,
   { load: part }: Pick<InformRow, 'load'>,
-  { seconds, atOnce }: Pick<RoundsOptions, 'seconds' | 'atOnce'>,
+  { seconds: usual, atOnce }: Pick<RoundsOptions, 'seconds' | 'atOnce'>,
   round: number,
 ): Promise<Sample> {
   const { host, port, devices, pids } = target;
+  const seconds = round < 0 ? Math.max(usual, Math.min(3 * usual, WARM_SECONDS)) : usual;
   const load: Load = {
     ...{ host, port, tls: false, auth: 'none', traffic: 'quiet', keepAlive: false, devices, atOnce, seconds },
     // Another part of the fleet each round; with an action for each, never a device twice.

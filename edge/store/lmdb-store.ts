@@ -4,7 +4,7 @@
 import { statfs } from 'node:fs/promises';
 import { StoreError, type StoreErrorCode } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import type { AnyFactBody, DeviceSettings } from '../../bus/messages.ts';
+import type { DeviceSettings } from '../../bus/messages.ts';
 import type { InformValues, ValuePlaces } from '../../cwmp/inform-values.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import { type DeviceText, decodeDevice, encodeDevice } from './codec.ts';
@@ -20,6 +20,7 @@ import {
   type InformDifference,
   isExpired,
   type KnownParameter,
+  type NewFact,
   type RelayStore,
   type SessionRecord,
   type WorkRecord,
@@ -294,7 +295,7 @@ export class LmdbEdgeStore implements RelayStore {
 
   // ── Outbox ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  appendFacts(facts: AnyFactBody[], at: number): { last: number; durable: Promise<void> } {
+  appendFacts(facts: NewFact[], at: number): { last: number; durable: Promise<void> } {
     const refusal = this.#stamps.refusing();
     if (refusal !== null) return { last: 0, durable: rejected(new StoreError(refusal, TEXTS[refusal])) };
     if (facts.length === 0) return { last: 0, durable: Promise.resolve() };

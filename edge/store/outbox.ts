@@ -17,11 +17,10 @@
 // turn, so the two could swap places if they shared one.
 
 import type { Database } from 'lmdb';
-import type { AnyFactBody } from '../../bus/messages.ts';
 import { MESSAGE_VERSION } from '../../bus/messages.ts';
 import type { Environment } from './environment.ts';
 import { type OutboxKey, openOutbox, Stamps } from './stamps.ts';
-import type { FactRecord } from './store.ts';
+import type { FactRecord, NewFact } from './store.ts';
 
 /** Lane of a writer's transactions: its own lane and this. */
 export const TRANSACTION_LANE = 1_000;
@@ -47,6 +46,8 @@ export class Outbox {
   readonly #environment: Environment;
   readonly #stamps: Stamps;
   readonly #identity: Identity;
+  /** What each fact begins with. */
+  readonly #head: string;
   readonly #database: Database<string, OutboxKey>;
   #incarnation: number;
   #turn: Turn | null = null;
@@ -57,10 +58,12 @@ export class Outbox {
     this.#identity = identity;
     this.#database = openOutbox(environment);
     this.#incarnation = stamps.incarnation;
+    const { edgeId, pop } = identity;
+    this.#head = `${JSON.stringify({ v: MESSAGE_VERSION, edgeId, pop }).slice(0, -1)},"lane":`;
   }
 
   /** Appends at least one fact; the promise resolves when they are on the disk. */
-  append(facts: AnyFactBody[], at: number): { last: number; durable: Promise<void> } {
+  append(facts: NewFact[], at: number): { last: number; durable: Promise<void> } {
     const { first, last, text } = this.#encode(facts, at, this.#identity.lane);
     if (
       this.#turn !== null &&
@@ -89,7 +92,7 @@ export class Outbox {
   }
 
   /** Appends inside a transaction. Returns the bytes, which the caller adds to the gauges once it is committed. */
-  appendInside(facts: AnyFactBody[], at: number): number {
+  appendInside(facts: NewFact[], at: number): number {
     const lane = this.#identity.lane + TRANSACTION_LANE;
     const { first, last, text } = this.#encode(facts, at, lane);
     const record = recordOf(lane, last, at, text);
@@ -150,14 +153,13 @@ export class Outbox {
     return this.#environment.durable(written);
   }
 
-  #encode(facts: AnyFactBody[], at: number, lane: number): { first: number; last: number; text: string } {
-    const { edgeId, pop } = this.#identity;
+  #encode(facts: NewFact[], at: number, lane: number): { first: number; last: number; text: string } {
     const first = this.#stamps.draw(facts.length);
     let sequence = first;
     let text = '';
-    for (const { type, body } of facts) {
-      const fact = { v: MESSAGE_VERSION, edgeId, pop, lane, sequence, at, type, body };
-      text += text === '' ? JSON.stringify(fact) : `,${JSON.stringify(fact)}`;
+    for (const fact of facts) {
+      const body = 'text' in fact ? fact.text : JSON.stringify(fact.body);
+      text += `${text === '' ? '' : ','}${this.#head}${lane},"sequence":${sequence},"at":${at},"type":"${fact.type}","body":${body}}`;
       sequence++;
     }
     const last = sequence - 1;

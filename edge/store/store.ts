@@ -2,7 +2,7 @@
 // one implementation; tests of everything above use it on a temporary folder.
 
 import type { StoreErrorCode } from '../../base/errors.ts';
-import type { AnyFactBody, CpeFacts, DeviceSettings, RpcRecord, Work } from '../../bus/messages.ts';
+import type { AnyFactBody, CpeFacts, DeviceSettings, FactType, RpcRecord, Work } from '../../bus/messages.ts';
 import type { InformValues, ValuePlaces } from '../../cwmp/inform-values.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import type { Session } from '../../cwmp/session.ts';
@@ -89,6 +89,9 @@ export interface FactRecord {
   /** About, in the store. */
   bytes: number;
 }
+
+/** A fact to be appended; its body as an object, or as its JSON where somebody has it at hand. */
+export type NewFact = AnyFactBody | { type: FactType; text: string };
 
 /** One writer's view of the store: a session thread, or the relay. */
 export interface EdgeStore {
@@ -184,7 +187,7 @@ export interface EdgeStore {
 
   // Outbox
   /** Appends facts in order under this writer's lane. `durable` resolves after fsync; `last` is the sequence of the last one. */
-  appendFacts(facts: AnyFactBody[], at: number): { last: number; durable: Promise<void> };
+  appendFacts(facts: NewFact[], at: number): { last: number; durable: Promise<void> };
   /** Oldest records of all lanes in causal order, with at most `limit` facts together, and none beyond about `bytesEnough`. */
   readFacts(limit: number, bytesEnough?: number): FactRecord[];
   /** Removes records whose facts control has acknowledged. */
