@@ -106,7 +106,7 @@ export const LIMITS = {
   /** Megabytes of young objects of one session thread. With Node's 48 the collector took twice the time, and four threads of helpers. */
   sessionThreadYoungMb: 96,
   /**
-   * Time in which Informs with news gather for one transaction, once there was one (group commit): it is added to their answer at most.
+   * Time in which Informs with news gather for one transaction when several come in it (group commit): it is added to their answer at most.
    * A transaction costs some 300 µs of CPU whatever is in it.
    */
   commitWindowMs: 4,

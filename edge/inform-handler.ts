@@ -99,7 +99,7 @@ export class InformHandler {
 
   constructor(options: InformHandlerOptions) {
     this.#o = options;
-    this.#window = new CommitWindow(options.timers, LIMITS.commitWindowMs);
+    this.#window = new CommitWindow(options.timers, LIMITS.commitWindowMs, () => performance.now());
   }
 
   /**
