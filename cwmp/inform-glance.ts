@@ -74,6 +74,7 @@ export class InformGlance {
   readonly #seed: number;
   readonly #layouts = new InformLayouts();
   #layout: Layout | null = null;
+  #isFinished = false;
   // Of the document in hand: its bytes twice, and where the texts that are cut out begin and end.
   #body: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
@@ -124,14 +125,15 @@ export class InformGlance {
     this.id = latin1(body, this.#idAt, this.#idEnd);
     this.cpeId = this.#identity(layout.cpeIdPrefix);
     this.isPlain = true;
-    if (!layout.isPeriodic) return false;
-    this.#mix(this.#retryEnd, length);
-    return true;
+    this.#isFinished = false;
+    if (layout.isPeriodic) this.finish();
+    return layout.isPeriodic;
   }
 
   /** Takes the parameters of a plain Inform into its fingerprint, which `at` does for a periodic one. */
   finish(): void {
-    if (!this.#layout!.isPeriodic) this.#mix(this.#retryEnd, this.#body.length);
+    if (!this.#isFinished) this.#mix(this.#retryEnd, this.#body.length);
+    this.#isFinished = true;
   }
 
   /** Of a plain Inform: one that is printed like it was read. */

@@ -64,7 +64,8 @@ interface Asked {
   envelope: EnvelopeInfo;
   agreed: Extract<Negotiation, { type: 'ok' }>;
   tolerances: readonly string[];
-  isGlanced: boolean;
+  /** See QuietInforms.tokenFor. */
+  token: string;
   /** Holds an event that cannot be learned again; a BOOTSTRAP. */
   memorable: boolean;
   reset: boolean;
@@ -144,9 +145,10 @@ export class InformHandler {
       if (!isRelearnable(event.EventCode)) memorable = true;
       if (event.EventCode === '0 BOOTSTRAP') reset = true;
     }
-    const asked: Asked = {
-      ...{ exchange, identity, cpeId, inform, envelope, agreed, tolerances, isGlanced, memorable, reset },
-    };
+    const isPlain = isGlanced && tolerances.length === 0 && !reset;
+    const { namespace, id } = envelope;
+    const token = isPlain ? this.#o.quiet.tokenFor({ cpeId, id, namespace, useVersion: agreed.useVersion }) : '';
+    const asked: Asked = { exchange, identity, cpeId, inform, envelope, agreed, tolerances, token, memorable, reset };
     if (!memorable) {
       const mark = this.#o.sessions.mark(cpeId);
       const found = this.#look(asked);
@@ -203,7 +205,7 @@ export class InformHandler {
     return {
       ...{ exchange, identity, cpeId, inform, envelope, agreed, memorable },
       tolerances: [],
-      isGlanced: false,
+      token: '',
       reset: false,
     };
   }
@@ -219,7 +221,9 @@ export class InformHandler {
     try {
       await this.#window.turn();
       const found = before !== null && this.#isStill(asked.cpeId, before, mark) ? before : this.#look(asked);
-      const begun = this.#begin(asked, found, '');
+      // A first contact is waited with, and work is done in the session: neither ends it quietly.
+      const endsQuietly = !found.isNew && found.records.length === 0 && found.old === undefined;
+      const begun = this.#begin(asked, found, endsQuietly ? asked.token : '');
       if (asked.reset) await store.resetShadow(asked.cpeId);
       const facts = this.#write(asked, found, begun);
       // One flush covers all of it: group commit.
@@ -292,13 +296,10 @@ export class InformHandler {
   }
 
   #quietly(asked: Asked, found: Found): HttpReply {
-    const { metrics, lastContacts, quiet } = this.#o;
-    const { cpeId, inform, envelope, agreed, tolerances, isGlanced } = asked;
-    const isPlain = isGlanced && tolerances.length === 0 && isPeriodic(inform.Event);
-    const { namespace, id } = envelope;
-    const token = isPlain ? quiet.tokenFor({ cpeId, id, namespace, useVersion: agreed.useVersion }) : '';
+    const { metrics, lastContacts } = this.#o;
+    const { cpeId, inform, token } = asked;
     metrics.sessionsQuiet.inc();
-    const { nowMs, reply } = this.#begin(asked, found, token);
+    const { nowMs, reply } = this.#begin(asked, found, isPeriodic(inform.Event) ? token : '');
     lastContacts.mark(cpeId, nowMs);
     return reply;
   }

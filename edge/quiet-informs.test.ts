@@ -511,6 +511,26 @@ test('work is found by an Inform with news, and the next one is told without rea
   expect((await single.result(later)).outcome).toBe('done');
 });
 
+test('an Inform that was read for its news marks its CPE when its session ends, so the next one is told', async () => {
+  const cpe = await newsCpe();
+  const action = await single.act(cpe.cpeId, 'get', { names: ['Device.DeviceInfo.UpTime'] });
+  await informed(cpe);
+  const request = requestOf(await cpe.empty(), 'GetParameterValues');
+  await cpe.answer(request, valueList(value('Device.DeviceInfo.UpTime', '42', 'unsignedInt')));
+  expect((await single.result(action)).outcome).toBe('done');
+  // The work has made the mark worthless.
+  expect(await glances(() => session(cpe, changedTo('x')), single)).toBe(0);
+  expect(await glances(() => session(cpe, changedTo('y')), single)).toBe(1);
+  // The first periodic Inform is compared by its values, and from then on by its fingerprint; neither is told.
+  const told = informsOf(cpe).length;
+  for (let i = 0; i < 3; i++) {
+    expect(await glances(() => session(cpe, { parameters: withCode('y') }), single)).toBe(1);
+  }
+  while ((await single.metric('starling_outbox_facts')) > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(informsOf(cpe).length).toBeLessThanOrEqual(told + 2);
+  expect(informsOf(cpe).at(-1)?.changed).toEqual([{ Name: CODE, Value: 'y', Type: 'xsd:string' }]);
+});
+
 test('two Informs of one CPE that wait for the same turn: both are told, and the last one told is what the next is compared with', async () => {
   const cpe = await newsCpe();
   const twin = newCpe({ device: cpe.device }, single);

@@ -28,7 +28,10 @@ import { FINGERPRINT_BYTES, RECORD } from './store/inform-records.ts';
 import type { EdgeStore } from './store/store.ts';
 
 export interface QuietInformsOptions {
-  store: Pick<EdgeStore, 'openMark' | 'markedRecord' | 'mark' | 'compareInPlace' | 'changeInPlace' | 'getDevice'>;
+  store: Pick<
+    EdgeStore,
+    'openMark' | 'markedRecord' | 'mark' | 'compareInPlace' | 'changeInPlace' | 'putRecord' | 'getDevice'
+  >;
   sessions: Pick<Sessions, 'beginQuiet'>;
   lastContacts: Pick<LastContacts, 'mark'>;
   metrics: SessionMetrics;
@@ -82,6 +85,7 @@ export class QuietInforms {
   /** Record of the CPE of the document in hand, when it is marked and the document is from the same as its last one; and its number. */
   #record: Uint8Array | null = null;
   #openMark = 0;
+  #isPeriodic = false;
 
   constructor(options: QuietInformsOptions) {
     this.#o = options;
@@ -98,6 +102,7 @@ export class QuietInforms {
     const glance = this.#glance;
     this.#record = null;
     const isPeriodic = glance.at(body, this.#contextOf(exchange));
+    this.#isPeriodic = isPeriodic;
     if (!isPeriodic && !(glance.isPlain && glance.hasValues)) return null;
     const { cpeId } = glance;
     // In this order: what is opened between the two makes the mark worthless, and what is opened later is told by the number.
@@ -133,20 +138,35 @@ export class QuietInforms {
     }
     const openMark = this.#openMark;
     const answer = this.#answerOf(record);
-    if (!memorable && differing.length === 0) return this.#quiet(identity, answer, openMark);
+    if (!memorable && differing.length === 0) {
+      // Of a periodic one the next is known at a glance then; the mark was made of an Inform with other events, or of a longer list.
+      if (this.#isPeriodic) store.putRecord(cpeId, this.#marked(record, told, body, differing));
+      return this.#quiet(identity, answer, openMark);
+    }
     const changed: ParameterValue[] = [];
     for (const i of differing) {
       const parameter = { Name: told.names[i]!, Value: places.text(i, body), Type: told.types[i]! };
       if (isOfDevice(parameter.Name) || !fits(parameter.Value, parameter.Type)) return null;
       changed.push(parameter);
     }
-    const next = store.changeInPlace(record, told, places, body, differing, openMark);
+    const next = this.#marked(record, told, body, differing);
+    return { cpeId, id, serialNumber, currentTime, retryCount, told, changed, record: next, openMark, answer };
+  }
+
+  /** The record with the values of the Inform in hand that differ, marked with its fingerprints; with its events only if it is periodic. */
+  #marked(record: Uint8Array, told: InformValues, body: Uint8Array, differing: readonly number[]): Buffer {
+    const glance = this.#glance;
+    const next = this.#o.store.changeInPlace(record, told, glance.places, body, differing, this.#openMark);
     glance.finish();
     next.writeInt32LE(glance.a, RECORD.all);
     next.writeInt32LE(glance.b, RECORD.all + 4);
     next.writeInt32LE(glance.c, RECORD.all + 8);
     next.writeInt32LE(glance.d, RECORD.all + 12);
-    return { cpeId, id, serialNumber, currentTime, retryCount, told, changed, record: next, openMark, answer };
+    if (this.#isPeriodic) {
+      next.writeInt32LE(glance.e, RECORD.events);
+      next.writeInt32LE(glance.f, RECORD.events + 4);
+    }
+    return next;
   }
 
   /** The InformResponse. */
@@ -168,13 +188,14 @@ export class QuietInforms {
   }
 
   /**
-   * For the cookie of a session whose Inform was read and taught nothing: what marks its record when the session ends quietly.
+   * For the cookie of a session whose Inform was read, and is what its record is of: what marks that when the session ends quietly.
    * @param what as the reader found it in the document that was looked at last. Returns '' when the glance does not see the same in it.
    */
   tokenFor(what: { cpeId: CpeId; id: string | null; namespace: string; useVersion: string | null }): string {
     const glance = this.#glance;
     if (!glance.isPlain || glance.cpeId !== what.cpeId || glance.id !== what.id) return '';
     if (!STANDARD_NAMESPACE.test(what.namespace)) return '';
+    glance.finish();
     const bytes = Buffer.allocUnsafe(FINGERPRINT_BYTES);
     const { whoA, whoB, whoC, whoD, a, b, c, d, e, f } = glance;
     for (const [i, lane] of [whoA, whoB, whoC, whoD, a, b, c, d, e, f].entries()) bytes.writeInt32LE(lane, i * 4);

@@ -43,8 +43,8 @@ if (values.help) {
   process.exit(0);
 }
 const options = {
-  rounds: Number(values.rounds ?? (values.guards ? 5 : 7)),
-  seconds: Number(values.seconds ?? (values.guards ? 1 : 2)),
+  rounds: Number(values.rounds ?? (values.guards ? 9 : 7)),
+  seconds: Number(values.seconds ?? (values.guards ? 0.6 : 2)),
   atOnce: Number(values['at-once']),
   progress: (what: string) => {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what}`);
@@ -60,7 +60,7 @@ const reports = reportRows(rows, samples);
 const { progress } = options;
 const few = { rounds: Math.min(options.rounds, 5), progress };
 const groupCommit = parts.has('group-commit')
-  ? await measureGroupCommit({ ...few, seconds: options.seconds, perSecond: 400 })
+  ? await measureGroupCommit({ ...few, seconds: Math.max(1, options.seconds), perSecond: 400 })
   : null;
 const beside = parts.has('beside')
   ? await measureBeside({ ...few, seconds: 4, inFlight: 100, quietPerSecond: 1_000, devices: 300 })
