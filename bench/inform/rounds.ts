@@ -118,7 +118,7 @@ export async function measureOnce(
   round: number,
 ): Promise<Sample> {
   const { host, port, devices, pids } = target;
-  const seconds = round < 0 ? Math.max(usual, Math.min(3 * usual, WARM_SECONDS)) : usual;
+  const seconds = round < 0 ? Math.max(usual, Math.min(5 * usual, WARM_SECONDS)) : usual;
   const load: Load = {
     ...{ host, port, tls: false, auth: 'none', traffic: 'quiet', keepAlive: false, devices, atOnce, seconds },
     // Another part of the fleet each round; with an action for each, never a device twice.
