@@ -43,7 +43,7 @@ if (values.help) {
   process.exit(0);
 }
 const options = {
-  rounds: Number(values.rounds ?? (values.guards ? 9 : 7)),
+  rounds: Number(values.rounds ?? 7),
   seconds: Number(values.seconds ?? (values.guards ? 0.6 : 2)),
   atOnce: Number(values['at-once']),
   progress: (what: string) => {
