@@ -1,5 +1,5 @@
 // What each step of an Inform's way through a session thread costs, one by one: where a session's microseconds are, and which step a change
-// made slower. Questions: does the glance stay far below reading, in one kind of CPE and in a mixed fleet; does the look for a quiet mark
+// made slower. Questions: does the glance stay far below reading, in one kind of CPE and in a mixed fleet; does the look for a marked record
 // stay the same in a large store; what do the parts cost that come on top when there is news, work or authentication? Not asked: sockets
 // and whole sessions (bench/inform), long answers (soap-reader.bench.ts), big trees (shadow.bench.ts).
 
@@ -121,7 +121,7 @@ function readRows(): Row[] {
 const serialOf = (device: number): string => `TN44${device}`;
 const cpeIdOfDevice = (device: number): string => `0A1B2C-TN~2D440-${serialOf(device)}`;
 
-/** Devices with the parameters of their Inform and a quiet mark. */
+/** Devices with the parameters of their Inform, marked. */
 async function fill(store: LmdbEdgeStore, devices: number, list: readonly ParameterValue[]): Promise<void> {
   const fingerprints = Buffer.alloc(FINGERPRINT_BYTES, 1);
   for (let device = 0; device < devices; device++) {

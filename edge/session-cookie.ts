@@ -41,7 +41,7 @@ export interface SessionClaims {
   cpeId: CpeId;
   /** User the Inform was authenticated as; '' without authentication. Not sealed in clear: see `authTag`. */
   authTag: string;
-  /** What becomes the quiet mark of the CPE when this session ends quietly (quiet-informs.ts); '' for none. Or glancedAt(). */
+  /** What marks the record of the CPE when this session ends quietly (quiet-informs.ts); '' for none. Or glancedAt(). */
   quiet: string;
 }
 

@@ -179,8 +179,10 @@ export class Sessions {
       quiet,
     };
     const cookie = cookies.seal(claims);
-    if (this.#sealed.size >= SEALED_MAX)
-      for (const oldest of this.#sealed.keys()) if (this.#sealed.delete(oldest)) break;
+    if (this.#sealed.size >= SEALED_MAX) {
+      const [oldest = ''] = this.#sealed.keys();
+      this.#sealed.delete(oldest);
+    }
     this.#sealed.set(cookie, claims);
     return { sessionId, generation, cookie };
   }

@@ -154,9 +154,7 @@ export class HotTexts {
     return changed;
   }
 
-  /**
-   * A copy of the record with values of a document in it: right after `compareInPlace`, with what it found.
-   */
+  /** A copy of the record with values of a document in it: right after `compareInPlace`, with what it found. */
   changeInPlace(
     record: Uint8Array,
     told: InformValues,
@@ -187,8 +185,10 @@ export class HotTexts {
     return made;
   }
 
-  /** The list of an Inform as it is in a record that has all its names. */
-  listIn(record: Uint8Array, told: InformValues): ParameterValue[] {
+  /** The list of an Inform as it is in a record of changeInPlace, which nobody's next read takes away. */
+  listIn(record: Buffer, told: InformValues): ParameterValue[] {
+    // It may have been forgotten meanwhile.
+    if (this.#mappingOf(record, told) === null) this.#map(record, told);
     const mapping = this.#mappingOf(record, told)!;
     const { places } = mapping;
     this.#findValues(record, mapping);

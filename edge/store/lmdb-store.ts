@@ -168,7 +168,7 @@ export class LmdbEdgeStore implements RelayStore {
     return changedRecord;
   }
 
-  listIn(record: Uint8Array, told: InformValues): ParameterValue[] {
+  listIn(record: Buffer, told: InformValues): ParameterValue[] {
     return this.#shadow.hot.listIn(record, told);
   }
 

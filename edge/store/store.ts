@@ -140,7 +140,7 @@ export interface EdgeStore {
     openMark: number,
   ): Buffer;
   /** The list of an Inform as a record just made by changeInPlace holds it. */
-  listIn(record: Uint8Array, told: InformValues): ParameterValue[];
+  listIn(record: Buffer, told: InformValues): ParameterValue[];
   /** Puts a record in place of the one it was made of. */
   putRecord(cpeId: string, record: Buffer): Promise<void>;
 
