@@ -95,6 +95,17 @@ function mixedFleet(): Buffer[] {
   return stacks.flatMap((text) => [Buffer.from(text), Buffer.from(text.replaceAll(/>\s+</g, '><'))]);
 }
 
+/** One that tells Informs like the reference by their values. */
+function glanceThatLearned(): InformGlance {
+  const result = readMessage(INFORM, CONTENT_TYPE);
+  if (result.type === 'refused' || result.message.type !== 'inform')
+    throw new Error('the Inform of the bench was not read');
+  const glance = new InformGlance(1);
+  glance.at(INFORM, 1);
+  glance.learn(result.message.inform, result.message.envelope);
+  return glance;
+}
+
 function readRows(): Row[] {
   const glance = new InformGlance(1);
   const fleet = mixedFleet();
@@ -107,8 +118,10 @@ function readRows(): Row[] {
     if (result.type === 'refused' || result.message.type !== 'inform') return 0;
     return result.message.inform.ParameterList.length;
   };
+  const learned = glanceThatLearned();
   return [
     { name: 'read Inform params=12: soap-reader', run: entries },
+    checked('told Inform params=12: glance and values', () => learned.at(INFORM, 1) && learned.values() !== null),
     row('known layout', [INFORM]),
     row(`mixed fleet, kinds=${fleet.length} in turn`, fleet),
     // More than are remembered of one stack, in turn: each has been forgotten when it comes again.
@@ -174,8 +187,22 @@ function storeRows(store: LmdbEdgeStore, devices: number, list: readonly Paramet
     await store.ackFacts(store.readFacts(10 * GROUP));
     return appended;
   };
+  const glance = glanceThatLearned();
+  glance.at(INFORM, 1);
+  const told = glance.values()!;
+  const { places } = glance;
+  // As if the fifth value had changed: what is written does not depend on how it differs.
+  const fifth = [5];
+  const changeInPlace = (): boolean => {
+    const record = store.markedRecord(next())!;
+    const differing = store.compareInPlace(record, told, places, INFORM);
+    return differing?.length === 0 && store.changeInPlace(record, told, places, INFORM, fifth, 0).length > 0;
+  };
+  // The first look finds the names.
+  store.compareInPlace(store.markedRecord(next())!, told, places, INFORM);
   return [
     checked(`marked record: look-up devices=${devices}`, () => store.markedRecord(next()) !== undefined),
+    checked(`marked record: look-up, compare and change in place devices=${devices}`, changeInPlace),
     checked(
       `shadow: compare, unchanged devices=${devices}`,
       () => store.compareInform(next(), list).changed.length === 0,

@@ -11,8 +11,8 @@ test('bench: every step does its work', async () => {
   const [informResponse, setParameterValues] = work[3]!.slice(2, 4);
   expect(work).toEqual([
     [length, length, length],
-    [12, 1, 1, 1],
-    [1, 1, 1, 1, 32],
+    [12, 1, 1, 1, 1],
+    [1, 1, 1, 1, 1, 32],
     [1, 1, informResponse, setParameterValues, 1, 3],
     [1, 1],
     [1, 1, 1],
