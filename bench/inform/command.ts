@@ -44,7 +44,7 @@ if (values.help) {
 }
 const options = {
   rounds: Number(values.rounds ?? 7),
-  seconds: Number(values.seconds ?? (values.guards ? 0.6 : 2)),
+  seconds: Number(values.seconds ?? (values.guards ? 0.5 : 2)),
   atOnce: Number(values['at-once']),
   progress: (what: string) => {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what}`);
