@@ -52,8 +52,8 @@ export interface Target {
 export type Generator = Child<ToGenerator, FromGenerator>;
 export type Server = Child<ToServer, FromServer>;
 
-/** A server compiles what it runs often: that was up to a third of what a value change cost in its first two seconds, and 4 % after three. */
-const WARM_SECONDS = 3;
+/** A server compiles what it runs often: that was up to a third of what a value change cost in its first two seconds. */
+const WARM_SECONDS = 2;
 /** Sessions of a round whose ACS has an action for each: they are handed over before the clock runs. */
 const ACTIONS = 1_500;
 
@@ -118,7 +118,7 @@ export async function measureOnce(
   round: number,
 ): Promise<Sample> {
   const { host, port, devices, pids } = target;
-  const seconds = round < 0 ? Math.max(usual, Math.min(5 * usual, WARM_SECONDS)) : usual;
+  const seconds = round < 0 ? Math.max(usual, Math.min(4 * usual, WARM_SECONDS)) : usual;
   const load: Load = {
     ...{ host, port, tls: false, auth: 'none', traffic: 'quiet', keepAlive: false, devices, atOnce, seconds },
     // Another part of the fleet each round; with an action for each, never a device twice.
