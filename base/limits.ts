@@ -83,6 +83,10 @@ export const LIMITS = {
   glanceLayoutsMax: 16,
   /** Lists of parameters remembered for one of them: the usual one, and what comes with changed values. */
   glanceValuesMax: 4,
+  /** Bytes of the part with the parameters that is remembered for one of them; longer ones are read each time. */
+  glanceValuesBytesMax: 16 * 1024,
+  /** The same over all that one thread has learned: past it everything is learned anew, or CPEs that print each Inform otherwise would fill memory. */
+  glanceLearnedBytesMax: 16 * 1024 * 1024,
   /** Ways to print a list entry remembered by one thread, and bytes of markup in each part of one: Informs have 20 to 60. */
   entryStylesMax: 64,
   entryMarkupBytesMax: 256,
@@ -178,7 +182,7 @@ export const LIMITS = {
    * whatever is in it, most of it for waking up: 10 ms cost 15 µs more per value change than 30, and 30 ms 1.5 µs more than 50.
    */
   nudgeGapMs: 50,
-  /** The outbox is looked at this often even when nobody nudged: so the outcome of a connection request is found. A wake-up each. */
+  /** The outbox is looked at this often even when nobody nudged, for a thread may die between writing and nudging. A wake-up each. */
   relayPollMs: 250,
   /** First and longest pause after a batch that the bus did not take; a centre that is away for a day costs a try every 10 s. */
   relayBackoffMsMin: 100,

@@ -72,7 +72,8 @@ export class InformGlance {
   /** Where `values` found them. */
   readonly places = new ValuePlaces();
   readonly #seed: number;
-  readonly #layouts = new InformLayouts();
+  #layouts = new InformLayouts();
+  #learnedBytes = 0;
   #layout: Layout | null = null;
   #isFinished = false;
   // Of the document in hand: its bytes twice, and where the texts that are cut out begin and end.
@@ -153,9 +154,17 @@ export class InformGlance {
   /** What the reader found in the plain Inform in hand, forgiving nothing, is what the next one of its kind says but for its texts. */
   learn(inform: Inform, envelope: EnvelopeInfo): void {
     const layout = this.#layout!;
-    if (layout.head === NOTHING || this.values() !== null) return;
+    const bytes = this.#body.length - this.#retryEnd;
+    if (layout.head === NOTHING || bytes > LIMITS.glanceValuesBytesMax || this.values() !== null) return;
     const learned = learnValues(this.#body, this.#retryEnd, inform, envelope);
-    if (learned !== null) layout.values = [learned, ...layout.values.slice(0, LIMITS.glanceValuesMax - 1)];
+    if (learned === null) return;
+    this.#learnedBytes += bytes;
+    if (this.#learnedBytes > LIMITS.glanceLearnedBytesMax) {
+      this.#learnedBytes = 0;
+      this.#layouts = new InformLayouts();
+      return;
+    }
+    layout.values = [learned, ...layout.values.slice(0, LIMITS.glanceValuesMax - 1)];
   }
 
   /** Of a plain Inform. */

@@ -148,3 +148,25 @@ test('an empty value is one, and the lists of a kind take the place of one anoth
   for (let i = 1; i < count; i++) expect(told(glance, listOf(i))).toEqual(plainInform(listOf(i), CONTENT_TYPE));
   expect(told(glance, listOf(1))?.inform.ParameterList[0]?.Value).toBe('');
 });
+
+test('what is learned is bounded: long Informs are read, and CPEs that print each otherwise make the thread begin anew', () => {
+  const glance = new InformGlance(1);
+  const padded = (padding: number, name: string): Buffer =>
+    Buffer.from(
+      referenceInform()
+        .toString()
+        .replaceAll('X_0A1B2C_', `X_${name}_`)
+        .replace('</ParameterList>', `${' '.repeat(padding)}</ParameterList>`),
+    );
+  expect(learn(glance, padded(LIMITS.glanceValuesBytesMax, 'long'), CONTENT_TYPE)).toBe(false);
+  const first = padded(0, 'first');
+  expect(learn(glance, first, CONTENT_TYPE)).toBe(true);
+  const padding = LIMITS.glanceValuesBytesMax - 4 * 1024;
+  const enough = Math.ceil(LIMITS.glanceLearnedBytesMax / padding);
+  let forgotten = 0;
+  for (let i = 0; i < enough; i++) if (!learn(glance, padded(padding, String(i)), CONTENT_TYPE)) forgotten++;
+  expect(forgotten).toBe(1);
+  // And goes on.
+  expect(told(glance, first)).toBeNull();
+  expect(learn(glance, first, CONTENT_TYPE)).toBe(true);
+});

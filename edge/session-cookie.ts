@@ -59,7 +59,7 @@ export class SessionCookies {
     this.#key = key.toString('hex');
   }
 
-  /** The cookie value of a session; ≤ 130 characters for usual identities. */
+  /** The cookie value of a session; ≤ 165 characters for usual identities, ≤ 270 for the longest plain one. */
   seal(claims: SessionClaims): string {
     const { sessionId, generation, startedAtSeconds, timeoutSeconds, namespaceDigit, version, authTag, quiet, cpeId } =
       claims;

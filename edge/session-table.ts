@@ -21,7 +21,7 @@ const SLOTS = 1 << 20;
 const ADDRESS_SLOTS = 1 << 14;
 /** Words of one address slot: lock, hash of the key, expiry (s), length of the cookie, hash of its CPE; then the cookie. */
 const ADDRESS_HEAD = 5 * 4;
-const ADDRESS_BYTES = 256;
+const ADDRESS_BYTES = 320;
 /** Slots in a row that one key may use: sessions of CPEs behind one address that are open at once. */
 const ADDRESS_PROBES = 8;
 

@@ -7,6 +7,7 @@ import type { HttpExchange } from './http.ts';
 import { COOKIE_NAME, SessionCookies } from './session-cookie.ts';
 import { createSessionMemory, SessionTable } from './session-table.ts';
 import { Sessions } from './sessions.ts';
+import { FINGERPRINT_BYTES } from './store/inform-records.ts';
 import { openStore, recordOf, workOf } from './store/store.test-helper.ts';
 
 const from = (cookie = ''): HttpExchange => ({ address: '192.0.2.1', cookie }) as HttpExchange;
@@ -74,6 +75,18 @@ test('a session that began at a glance ends at a look, once', () => {
   expect(sessions.openQuietSessions()).toBe(1);
   expect([sessions.endQuiet(exchange, null), sessions.openQuietSessions()]).toEqual([true, 0]);
   expect([sessions.endQuiet(exchange, null), sessions.find(exchange, null)]).toEqual([false, null]);
+});
+
+test('a CPE without cookies is found by its address, also with the longest plain identity and a mark to be', () => {
+  const { clock, sessions, begin } = bench();
+  const serial = 'S'.repeat(LIMITS.deviceIdPartCharsMax);
+  const cpeId = `00D09E-${'P'.repeat(LIMITS.deviceIdPartCharsMax)}-${serial}`;
+  const what = { namespace: 'urn:dslforum-org:cwmp-1-0', version: '1.0', timeoutMs: 60_000, nowMs: clock.now() };
+  const quiet = `${Buffer.alloc(FINGERPRINT_BYTES, 255).toString('base64url')}+`;
+  begin('1');
+  sessions.begin({ ...from(), address: '192.0.2.2' } as HttpExchange, null, { ...what, cpeId, quiet });
+  const found = sessions.find({ ...from(), address: '192.0.2.2' } as HttpExchange, null);
+  expect(found?.claims).toMatchObject({ cpeId, quiet });
 });
 
 test('a session that was read is not ended at a look: it is looked for by its address', () => {
