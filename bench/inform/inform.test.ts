@@ -7,18 +7,26 @@ import { measureRows } from './rounds.ts';
 import { type InformRow, ROWS } from './rows.ts';
 
 const DEVICES = 50;
+const AT_ONCE = 8;
 const NAMES = ['floor', 'quiet, 12 parameters', 'value change, durable', 'one action: set and read back'];
 
-/** The row with a small fleet; each of another size, for rows of equal servers share one, and what one changes would be news of the next. */
+/**
+ * The row with a small fleet and few sessions at once, as no CPE has two and nobody is to be turned away; each of another size, for rows of
+ * equal servers share one, and what one changes would be news of the next.
+ */
 function small(name: string, place: number): InformRow {
   const row = ROWS.find((one) => one.name === name);
   if (row === undefined) throw new Error(`the Inform bench has no row ${name}`);
   const { kind } = row.server;
-  return kind === 'floor' ? row : { ...row, server: { ...row.server, devices: DEVICES + place } };
+  return {
+    ...row,
+    server: kind === 'floor' ? row.server : { ...row.server, devices: DEVICES + place },
+    load: { ...row.load, atOnce: AT_ONCE },
+  };
 }
 
 test('bench: every kind of row of the Inform bench does its work', async () => {
-  const options = { rounds: 1, seconds: 0.3, atOnce: 2, progress: () => {} };
+  const options = { rounds: 1, seconds: 0.3, atOnce: AT_ONCE, progress: () => {} };
   const samples = await measureRows(NAMES.map(small), options);
   const of = Object.fromEntries([...samples].map(([name, all]) => [name, all[0]!]));
   const [floor, quiet, change, action] = NAMES.map((name) => of[name]!);
