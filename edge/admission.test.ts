@@ -34,7 +34,7 @@ function bench(random = () => 0.5) {
     admission.judge((isRetry ? again : first)[name], 'loop');
   const letIn = (): AdmissionClass[] => CLASSES.filter((name) => judge(name) === null);
   const waited = (loopMs: number, diskMs = 0, ended = 0, posts = 100): void =>
-    admission.measured({ loopMs, diskMs, posts, ended, sinceMs: LOOK_MS });
+    admission.measured({ loopMs, diskMs, posts, ended, sinceMs: LOOK_MS, busy: 1 });
   const begin = (): void => {
     for (let i = 0; i < 3; i++) waited(LIMITS.admissionWaitMs * 2);
   };
@@ -63,7 +63,8 @@ test('as many begin as end: classes are turned away in order, the one somebody w
     expect(letIn()).toEqual(CLASSES.slice(0, classes));
   }
   settle(0);
-  for (let i = 0; i < 10; i++) admission.measured({ loopMs: 10_000, diskMs: 0, posts: 100, ended: 0, sinceMs: 10_000 });
+  for (let i = 0; i < 10; i++)
+    admission.measured({ loopMs: 10_000, diskMs: 0, posts: 100, ended: 0, sinceMs: 10_000, busy: 1 });
   expect(letIn()).toEqual(['operator']);
 });
 
@@ -94,13 +95,13 @@ test('a thread that waits for a core, with hardly a POST to answer, turns nobody
 
 test('of the class the bar stands in as large a part is let in as the bar tells, and those that come again are the first', () => {
   let n = 0;
-  const { admission, judge, settle } = bench(() => (n++ % 100) / 100);
+  const { judge, settle, waited } = bench(() => (n++ % 100) / 100);
   settle(33);
   // Of ten periodic ones that begin and ten that come again there is room for three of those.
   for (let i = 0; i < 100; i++) {
     for (const name of ['operator', 'boot', 'change', 'periodic'] as const) judge(name);
     judge('periodic', true);
-    admission.measured({ loopMs: LIMITS.admissionWaitMs * 1.001, diskMs: 0, posts: 100, ended: 3.3, sinceMs: LOOK_MS });
+    waited(LIMITS.admissionWaitMs * 1.001, 0, 3.3);
   }
   const admitted = (isRetry: boolean): number => {
     let count = 0;
@@ -162,23 +163,34 @@ test('those turned away are spread over the time it takes to serve all that wait
   expect(judge('boot')).toBe(boot);
 });
 
-test('a thread offered four times what it can serve is busy all the time, and no POST waits for long', () => {
+/** A session is an Inform and some more POSTs; saying no costs a little. Milliseconds of the thread's. */
+interface Costs {
+  informMs: number;
+  postMs: number;
+  posts: number;
+  refusalMs: number;
+}
+
+const capacityOf = ({ informMs, postMs, posts }: Costs): number => 1_000 / (informMs + posts * postMs);
+
+/** A thread whose loop does in each turn what there is, offered so many boots a second. */
+function simulate(costs: Costs, offered: number, forMs: number, startsCold: boolean) {
   const { admission, judge } = bench(randomFrom(5));
-  // A session is an Inform and four more POSTs, 1 ms each but for the Inform; saying no costs 40 µs. Each turn of the loop does what there is.
-  const [informMs, postMs, refusalMs, posts] = [0.2, 1, 0.04, 4];
-  const capacity = 1_000 / (informMs + posts * postMs);
+  const { informMs, postMs, posts, refusalMs } = costs;
   const left = new Array<number>(posts + 1).fill(0);
-  let [now, lookedAt, arrived, ended, served, idleMs, longestMs] = [0, 0, 0, 0, 0, 0, 0];
-  while (now < 60_000) {
+  let [now, lookedAt, arrived, ended, served, idleMs, idleSince, longestMs, openAt] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
+  // What it does first takes thirty times as long: code that was never run, pages that were never read.
+  const slowness = (): number => (startsCold && now < 500 ? 30 : 1);
+  while (now < forMs) {
     let turnMs = 0;
-    for (; arrived < (now / 1_000) * capacity * 4; arrived++) {
+    for (; arrived < (now / 1_000) * offered; arrived++) {
       if (judge('boot') === null) {
-        turnMs += informMs;
+        turnMs += informMs * slowness();
         left[posts]!++;
       } else turnMs += refusalMs;
     }
     for (let i = 1; i <= posts; i++) {
-      turnMs += left[i]! * postMs;
+      turnMs += left[i]! * postMs * slowness();
       if (i === 1) ended += left[i]!;
       else left[i - 1] = left[i]!;
     }
@@ -191,14 +203,33 @@ test('a thread offered four times what it can serve is busy all the time, and no
     if (now > 10_000) longestMs = Math.max(longestMs, turnMs);
     const sinceMs = now - lookedAt;
     if (sinceMs < LIMITS.admissionTickMs) continue;
-    admission.measured({ loopMs: sinceMs - LIMITS.admissionTickMs, diskMs: 0, posts: 100, ended, sinceMs });
+    const busy = 1 - (idleMs - idleSince) / sinceMs;
+    admission.measured({ loopMs: sinceMs - LIMITS.admissionTickMs, diskMs: 0, posts: 100, ended, sinceMs, busy });
+    if (!admission.isOpen) openAt = now;
     served += ended;
     ended = 0;
     lookedAt = now;
+    idleSince = idleMs;
   }
+  return { now, served, idleMs, longestMs, openAt };
+}
+
+test('a thread offered four times what it can serve is busy all the time, and no POST waits for long', () => {
+  const costs = { informMs: 0.2, postMs: 1, refusalMs: 0.04, posts: 4 };
+  const capacity = capacityOf(costs);
+  const { now, served, idleMs, longestMs } = simulate(costs, 4 * capacity, 60_000, false);
   expect(idleMs / now).toBeLessThan(0.02);
   expect(served / ((now / 1_000) * capacity)).toBeGreaterThan(0.93);
   expect(longestMs).toBeLessThan(200);
+});
+
+test.each([0.2, 0.8])('a thread that starts cold serves all that come soon after: %d of what it can', (part) => {
+  const costs = { informMs: 0.06, postMs: 0.04, refusalMs: 0.03, posts: 1 };
+  const offered = part * capacityOf(costs);
+  const { served, openAt } = simulate(costs, offered, 20_000, true);
+  expect(openAt).toBeGreaterThan(500);
+  expect(openAt).toBeLessThan(6_000);
+  expect(served).toBeGreaterThan(0.8 * 20 * offered);
 });
 
 test('what is no Inform goes on: it belongs to a session that has begun', () => {

@@ -16,7 +16,8 @@
 // A bar is up until POSTs wait for longer than its aim. From then on it is put where as many sessions begin as lately ended: a few more
 // while POSTs wait for less than the aim, fewer while they wait for longer. The wait alone would be too late to go by: an Inform costs a
 // tenth of what its session does afterwards, so a thread that lets Informs in for as long as nobody waits has seconds of work before it
-// notices, and then turns everybody away until it has nothing to do.
+// notices, and then turns everybody away until it has nothing to do. A thread that is idle for a part of the time could serve as many more as
+// that part has room for: one that started cold, or stood still for a moment, is at its rate again within seconds.
 
 import { type CpeId, cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -60,6 +61,11 @@ export class Admission {
   readonly #disk = new Bar(LIMITS.admissionDiskWaitMs);
   /** Sessions that end per second, lately. */
   readonly #ended = new Rate(ENDED_MS);
+  /** Milliseconds of each second in which the thread was busy, POSTs answered, and those of them that were turned away; lately. */
+  readonly #busy = new Rate(ENDED_MS);
+  readonly #posts = new Rate(ENDED_MS);
+  readonly #shed = new Rate(ENDED_MS);
+  #shedSince = 0;
   /** CPEs that were turned away and did not get in since, by class. A guess: some never come again, or come to another thread. */
   readonly #waiting: number[] = new Array(ALL).fill(0);
 
@@ -78,12 +84,18 @@ export class Admission {
   }
 
   /** Called every admissionTickMs, or as much later as the thread is busy. */
-  measured({ loopMs, diskMs, posts, ended, sinceMs }: Look): void {
+  measured({ loopMs, diskMs, posts, ended, sinceMs, busy }: Look): void {
     this.#ended.add(ended, sinceMs);
+    this.#busy.add(busy * sinceMs, sinceMs);
+    this.#posts.add(posts, sinceMs);
+    this.#shed.add(this.#shedSince, sinceMs);
+    this.#shedSince = 0;
+    const { perSecond } = this.#ended;
     // A thread that is late with hardly a POST to answer waits for a core, or for its own upkeep: turning CPEs away would not help it.
     const isByPosts = posts >= POSTS_MIN || this.#loop.isLimiting;
-    this.#loop.measured(isByPosts ? loopMs : 0, this.#ended.perSecond, sinceMs);
-    this.#disk.measured(diskMs, this.#ended.perSecond, sinceMs);
+    this.#loop.measured(isByPosts ? loopMs : 0, perSecond, this.#couldServe(), sinceMs);
+    // What the disk could do is not told by what the loop did.
+    this.#disk.measured(diskMs, perSecond, perSecond, sinceMs);
     // Nobody is asked then how often it has tried, and whoever waited may be among those that were served.
     if (this.isOpen) this.#served(ended);
   }
@@ -105,12 +117,21 @@ export class Admission {
     if (!inform.isRetry) this.#waiting[index]!++;
     const name = CLASSES[index]!;
     this.#o.shed.inc(name);
+    this.#shedSince++;
     const [least, most] = RETRY_AFTER[name];
     // Those of higher classes are let in before it.
     let ahead = 0;
     for (let i = 0; i <= index; i++) ahead += this.#waiting[i]!;
     const spread = Math.min(Math.max(ahead / Math.max(this.#ended.perSecond, 1), least), most - least);
     return least + Math.floor(this.#o.random() * (spread + 1));
+  }
+
+  /** Sessions per second that would have ended, had there been no idle time: those that did cost their POSTs' part of the busy one. */
+  #couldServe(): number {
+    const busy = this.#busy.perSecond / 1_000;
+    const ofSessions = busy * Math.max(0, 1 - this.#shed.perSecond / this.#posts.perSecond);
+    const more = ofSessions > 0 ? Math.min((1 - busy) / ofSessions, MORE_MAX) : 0;
+    return this.#ended.perSecond * (1 + more);
   }
 
   #served(count: number): void {
@@ -163,7 +184,11 @@ class Bar {
     return index < LOWEST || random < 2 * this.at - half;
   }
 
-  measured(waitMs: number, endedPerSecond: number, sinceMs: number): void {
+  /**
+   * A look at the thread.
+   * @param endedPerSecond sessions that ended lately, and @param couldPerSecond that could have, had there been more of them.
+   */
+  measured(waitMs: number, endedPerSecond: number, couldPerSecond: number, sinceMs: number): void {
     if (!this.isLimiting) {
       const weight = waitMs > this.#aimMs * LONG ? OVER_MIN / 2 : 1;
       this.#over = waitMs > this.#aimMs ? this.#over + weight : 0;
@@ -177,9 +202,8 @@ class Bar {
     this.#waitMs += (waitMs - this.#waitMs) * partOf(sinceMs, WAIT_MS);
     // While nobody waits it could serve more than came to an end: fewer ended because fewer were let in.
     const isFull = this.#waitMs > this.#aimMs;
-    if (isFull || endedPerSecond > this.#canServe) {
-      this.#canServe += (endedPerSecond - this.#canServe) * partOf(sinceMs, ENDED_MS);
-    }
+    const served = isFull ? endedPerSecond : Math.max(couldPerSecond, this.#canServe);
+    this.#canServe += (served - this.#canServe) * partOf(sinceMs, ENDED_MS);
     const part = 1 - this.#waitMs / this.#aimMs;
     const perSecond = Math.max(this.#canServe, ENDED_MIN) * Math.max(0, 1 + part * (isFull ? GAIN_OVER : GAIN_UNDER));
     this.at = this.#placeFor(perSecond);
@@ -259,6 +283,8 @@ const GAIN_OVER = 0.5;
 const ENDED_MS = 1_000;
 const ARRIVING_MS = 500;
 const WAIT_MS = 200;
+/** Times as many as ended that a thread is taken to have room for at most: the little that one does hardly tells how much it could. */
+const MORE_MAX = 20;
 /** Sessions per second that a thread can surely serve: where none ended, none could begin. */
 const ENDED_MIN = 20;
 /** After so long without one that was turned away nobody is asked any more. */

@@ -67,7 +67,10 @@ const nudge = (): void => {
   if (performance.now() - nudged.at >= LIMITS.nudgeGapMs) setImmediate(tellNow);
   else setTimeout(tellNow, LIMITS.nudgeGapMs);
 };
-const waits = new WaitWatch(() => performance.now());
+const waits = new WaitWatch(
+  () => performance.now(),
+  () => performance.eventLoopUtilization().idle,
+);
 const unproven = (exchange: CwmpExchange): HttpReply | null =>
   config.cpeAuth === 'none' ? null : prove(exchange as HttpExchange);
 const big = new BigPosts({ data: { ...data, lane: data.lane + config.edgeThreads }, unproven, nudge });

@@ -3,10 +3,14 @@ import { LIMITS } from '../base/limits.ts';
 import { WaitWatch } from './wait-watch.ts';
 
 function bench() {
-  let now = 0;
-  const watch = new WaitWatch(() => now);
-  const pass = (ms: number): void => {
+  let [now, idle] = [0, 0];
+  const watch = new WaitWatch(
+    () => now,
+    () => idle,
+  );
+  const pass = (ms: number, idleMs = 0): void => {
     now += ms;
+    idle += idleMs;
   };
   return { watch, pass };
 }
@@ -16,7 +20,22 @@ test('a timer that comes late tells how long the loop was busy', () => {
   pass(LIMITS.admissionTickMs);
   expect(watch.tick().loopMs).toBe(0);
   pass(LIMITS.admissionTickMs + 130);
-  expect(watch.tick()).toEqual({ loopMs: 130, diskMs: 0, posts: 0, ended: 0, sinceMs: LIMITS.admissionTickMs + 130 });
+  const sinceMs = LIMITS.admissionTickMs + 130;
+  expect(watch.tick()).toEqual({ loopMs: 130, diskMs: 0, posts: 0, ended: 0, sinceMs, busy: 1 });
+});
+
+test.each([
+  ['half of the time', 50, 50, 0.5],
+  ['all of it', 50, 0, 1],
+  // The two clocks are not read at once.
+  ['a little more of it than there was', 50, 101, 0],
+  ['none that passed', 0, 0, 1],
+])('busy for %s', (_, busyMs, idleMs, busy) => {
+  const { watch, pass } = bench();
+  pass(40, 40);
+  watch.tick();
+  pass(busyMs === 0 ? 0 : 100, idleMs);
+  expect(watch.tick().busy).toBe(busy);
 });
 
 test('the longest wait for the disk counts once it has ended, one that does not end while it lasts', () => {

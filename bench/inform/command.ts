@@ -5,7 +5,7 @@ import { besideRow, measureBeside } from './beside.ts';
 import { Child } from './child.ts';
 import { documentsTable, measureDocuments } from './documents.ts';
 import { groupCommitTable, measureGroupCommit } from './group-commit.ts';
-import { complaints, openGuards, reportRows, tableOf } from './report.ts';
+import { calmest, complaints, openGuards, reportRows, tableOf } from './report.ts';
 import { type Generator, measureOnce, measureRows, type Sample, startServer, type Target } from './rounds.ts';
 import { FLOORS, type InformRow, ROWS } from './rows.ts';
 
@@ -13,7 +13,8 @@ const USAGE = `What an Inform session costs: CPU of the server process per sessi
 
   npm run bench:inform -- [options]
 
-  --rounds N       rounds, at least 5 for a verdict (7)
+  --rounds N       rounds that count, at least 5 for a verdict (7; 5 with --guards); half as many more are done, and
+                   those left out in which other programs are busiest
   --seconds S      for one row in one round (2)
   --at-once N      sessions at once (32)
   --rows TEXT      only rows whose name holds TEXT, and what they are put beside
@@ -43,7 +44,7 @@ if (values.help) {
   process.exit(0);
 }
 const options = {
-  rounds: Number(values.rounds ?? 7),
+  rounds: Number(values.rounds ?? (values.guards ? 5 : 7)),
   seconds: Number(values.seconds ?? (values.guards ? 0.5 : 2)),
   atOnce: Number(values['at-once']),
   progress: (what: string) => {
@@ -55,7 +56,9 @@ const PARTS = ['rows', 'group-commit', 'beside', 'documents'] as const;
 type Part = (typeof PARTS)[number];
 const parts = chosenParts();
 const rows = parts.has('rows') ? chosenRows() : [];
-const samples = values.target === undefined ? await measureRows(rows, options) : await measureTarget(values.target);
+const withSpare = { ...options, rounds: Math.ceil(options.rounds * 1.5) };
+const measured = values.target === undefined ? await measureRows(rows, withSpare) : await measureTarget(values.target);
+const { samples, othersLoad } = calmest(measured, options.rounds);
 const reports = reportRows(rows, samples);
 const { progress } = options;
 const few = { rounds: Math.min(options.rounds, 5), progress };
@@ -71,10 +74,14 @@ const documents = parts.has('documents')
   : null;
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 if (values.json) {
-  const all = { options: { ...options, progress: undefined }, rows: reports, groupCommit, beside, documents };
-  console.log(JSON.stringify(all, null, 2));
+  const said = { ...options, progress: undefined };
+  const report = { options: said, othersLoad, rows: reports, groupCommit, beside, documents };
+  console.log(JSON.stringify(report, null, 2));
 } else {
-  if (rows.length > 0) console.table(tableOf(reports));
+  if (rows.length > 0) {
+    console.table(tableOf(reports));
+    console.log(`Other programs used ${othersLoad.toFixed(2)} of a core beside server and generator.`);
+  }
   print('What a value change waits for the disk', groupCommit && groupCommitTable(groupCommit));
   print('Quiet sessions beside GetParameterValuesResponses of 5,000 parameters', beside && [besideRow(beside)]);
   print('Documents dealt with by the session thread and by the pool', documents && documentsTable(documents));
@@ -148,9 +155,9 @@ async function measureTarget(url: string): Promise<Map<string, Sample[]>> {
   const floor = await startServer({ kind: 'floor' });
   const generator: Generator = new Child('inform/generator', []);
   const measured = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
-  for (let round = -1; round < options.rounds; round++) {
+  for (let round = -1; round < withSpare.rounds; round++) {
     for (const { name, load } of rows) {
-      options.progress(`${round < 0 ? 'warming up' : `round ${round + 1} of ${options.rounds}`}: ${name}`);
+      options.progress(`${round < 0 ? 'warming up' : `round ${round + 1} of ${withSpare.rounds}`}: ${name}`);
       const isFloor = name === FLOORS[0]!.name;
       const row = isFloor ? { load } : { load: { ...load, tls } };
       const sample = await measureOnce(generator, isFloor ? floor.target : target, row, options, round);

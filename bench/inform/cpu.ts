@@ -36,6 +36,14 @@ export function cpuUs(pids: readonly number[]): number {
   return us;
 }
 
+/** CPU time all cores have spent on anything since the machine started, what a hypervisor gave to others too, in microseconds; in ticks of 10 ms. */
+export function machineCpuUs(): number {
+  const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
+    .split('\n', 1)[0]!
+    .split(/\s+/);
+  return [user, nice, system, irq, softirq, steal].reduce((sum, ticks) => sum + Number(ticks) * 10_000, 0);
+}
+
 /** Resident memory of a process in bytes. */
 export interface MemoryUsage {
   rssBytes: number;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { complaints, median, openGuards, quantile, reportRows, tableOf } from './report.ts';
+import { calmest, complaints, median, openGuards, quantile, reportRows, tableOf, together } from './report.ts';
 import type { Sample } from './rounds.ts';
 import type { InformRow } from './rows.ts';
 
@@ -11,6 +11,8 @@ const ROWS: InformRow[] = [
 function sample(cpuUs: number, more: Partial<Sample> = {}): Sample {
   return {
     ...{
+      seconds: 0.1,
+      spentUs: cpuUs * 100,
       cpuUs,
       sessionsPerSecond: 1_000,
       sessions: 100,
@@ -21,7 +23,7 @@ function sample(cpuUs: number, more: Partial<Sample> = {}): Sample {
       informUs: [10, 20, 30],
       emptyUs: [5],
     },
-    ...{ serverLoad: 0.5, generatorLoad: 0.5, quiet: 100 },
+    ...{ serverLoad: 0.5, generatorLoad: 0.5, othersLoad: 0.1, quiet: 100 },
     ...more,
   };
 }
@@ -126,4 +128,42 @@ test('a guard that is not held yet is said, and fails beyond what is let pass fo
   expect(judged(3.5)[0]).toEqual([expect.stringContaining('NOT MET edge: the guard is 3 ×')]);
   expect(judged(3.5)[1]).toEqual([]);
   expect(judged(4.5)[1]).toEqual([expect.stringContaining('the guard is 4 ×')]);
+});
+
+test('the rounds in which other programs were busiest are left out, whatever was measured in them', () => {
+  // Of the third round only the mean of the rows is less.
+  const others = [
+    [0.5, 0.1],
+    [0.1, 0.1],
+    [0.4, 0.1],
+    [0, 0.9],
+  ];
+  const of = (row: number): Sample[] => others.map((loads, round) => sample(round, { othersLoad: loads[row]! }));
+  const samples = new Map([
+    ['floor', of(0)],
+    ['edge', of(1)],
+  ]);
+  const { samples: kept, othersLoad } = calmest(samples, 2);
+  expect([...kept].map(([name, all]) => [name, all.map(({ cpuUs }) => cpuUs)])).toEqual([
+    ['floor', [1, 2]],
+    ['edge', [1, 2]],
+  ]);
+  expect(othersLoad).toBeCloseTo(0.175);
+  expect(calmest(samples, 7).samples).toEqual(samples);
+  expect(calmest(new Map(), 7)).toEqual({ samples: new Map(), othersLoad: Number.NaN });
+});
+
+test('the turns of a round are one sample: sums are of all, shares of the time', () => {
+  const turns = [
+    sample(10, { serverLoad: 0.2, othersLoad: 0, errors: 1, why: ['a'] }),
+    sample(20, { seconds: 0.3, spentUs: 6_000, sessions: 300, serverLoad: 0.6, othersLoad: 0.4, anonymousBytes: 2e6 }),
+    // It stood still.
+    sample(Number.NaN, { seconds: 0.1, spentUs: 200, sessions: 0, quiet: 0, informUs: [], emptyUs: [] }),
+  ];
+  const all = together(turns);
+  expect(all).toMatchObject({ spentUs: 7_200, sessions: 400, cpuUs: 18, sessionsPerSecond: 800, quiet: 200 });
+  expect(all).toMatchObject({ errors: 1, why: ['a'], anonymousBytes: 2e6 });
+  expect([all.serverLoad, all.othersLoad]).toEqual([expect.closeTo(0.5), expect.closeTo(0.26)]);
+  expect([all.informUs.length, all.emptyUs.length]).toEqual([6, 2]);
+  expect(together([turns[0]!, { ...turns[1]!, quiet: -1 }]).quiet).toBe(-1);
 });

@@ -35,6 +35,48 @@ export interface RowReport {
 
 const BUSY = 0.9;
 
+/** The turns of a row in one round as one sample. */
+export function together(turns: readonly Sample[]): Sample {
+  const total = (value: (turn: Sample) => number): number => sum(turns.map(value));
+  const sessions = total((turn) => turn.sessions);
+  const seconds = total((turn) => turn.seconds);
+  const spentUs = total((turn) => turn.spentUs);
+  const share = (load: (turn: Sample) => number): number => total((turn) => load(turn) * turn.seconds) / seconds;
+  return {
+    ...{ seconds, spentUs, sessions, cpuUs: spentUs / sessions, sessionsPerSecond: sessions / seconds },
+    errors: total((turn) => turn.errors),
+    why: turns.flatMap((turn) => turn.why),
+    informUs: turns.flatMap((turn) => turn.informUs),
+    emptyUs: turns.flatMap((turn) => turn.emptyUs),
+    serverLoad: share((turn) => turn.serverLoad),
+    generatorLoad: share((turn) => turn.generatorLoad),
+    othersLoad: share((turn) => turn.othersLoad),
+    anonymousBytes: Math.max(...turns.map((turn) => turn.anonymousBytes)),
+    storeBytesPerDevice: turns[0]!.storeBytesPerDevice,
+    quiet: turns.some((turn) => turn.quiet < 0) ? -1 : total((turn) => turn.quiet),
+  };
+}
+
+/**
+ * Leaves out the rounds in which other programs were busiest: they slow what works through much memory most.
+ * @param count rounds to keep.
+ * @returns the samples of those, in their order, and the cores others used in them (median); NaN of none.
+ */
+export function calmest(
+  samples: ReadonlyMap<string, readonly Sample[]>,
+  count: number,
+): { samples: Map<string, Sample[]>; othersLoad: number } {
+  const rows = [...samples.values()];
+  const loads = (rows[0] ?? []).map((_, round) => sum(rows.map((of) => of[round]!.othersLoad)) / rows.length);
+  const kept = loads
+    .map((_, round) => round)
+    .toSorted((a, b) => loads[a]! - loads[b]!)
+    .slice(0, count)
+    .toSorted((a, b) => a - b);
+  const counted = [...samples].map(([name, all]): [string, Sample[]] => [name, kept.map((round) => all[round]!)]);
+  return { samples: new Map(counted), othersLoad: median(kept.map((round) => loads[round]!)) };
+}
+
 /** One report a row. `samples` holds as many samples of each row, of the same rounds. */
 export function reportRows(rows: readonly InformRow[], samples: ReadonlyMap<string, readonly Sample[]>): RowReport[] {
   return rows.map(({ name, base, goal, guard, until }) => {

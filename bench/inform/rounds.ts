@@ -1,16 +1,19 @@
-// Runs rows in alternating rounds: every round runs each row once, one after the other, so that a busy neighbour slows all of them alike,
-// and a row is compared with its base within the round.
+// Runs rows in alternating rounds: every round runs each row some times for a moment, one row after the other, so that a busy neighbour
+// slows all of them alike, and a row is compared with its base within the round.
 
 import { Child } from './child.ts';
-import { cpuUs, memoryOf } from './cpu.ts';
+import { cpuUs, machineCpuUs, memoryOf } from './cpu.ts';
 import type { FromGenerator, ToGenerator } from './generator.ts';
 import type { Load, LoadResult } from './load.ts';
+import { together } from './report.ts';
 import type { InformRow } from './rows.ts';
 import type { FromServer, ServerOptions, ToServer } from './server.ts';
 
-/** One row in one round. */
+/** One row in one round, or in a turn of it. */
 export interface Sample {
-  /** CPU of the server per session, all its threads, in microseconds. */
+  seconds: number;
+  /** CPU of the server, all its threads, and of that per session; in microseconds. */
+  spentUs: number;
   cpuUs: number;
   sessionsPerSecond: number;
   sessions: number;
@@ -21,6 +24,8 @@ export interface Sample {
   /** Share of one core that server and generator used: near 1, that one was what bound the rate. */
   serverLoad: number;
   generatorLoad: number;
+  /** Cores that were busy with anything else. */
+  othersLoad: number;
   /** Memory of the server that is neither file nor shared, after the round, in bytes. */
   anonymousBytes: number;
   /** What its store uses, per device; 0 for what has none. */
@@ -54,6 +59,9 @@ export type Server = Child<ToServer, FromServer>;
 
 /** A server compiles what it runs often: that was up to a third of what a value change cost in its first two seconds. */
 const WARM_SECONDS = 2;
+const WARM_TRIES = 5;
+/** What a row gets of its time in a round before the next row has its turn: neighbours come and go within a second. */
+const TURN_SECONDS = 0.125;
 /** Sessions of a round whose ACS has an action for each: they are handed over before the clock runs. */
 const ACTIONS = 1_500;
 
@@ -68,13 +76,25 @@ export async function measureRows(rows: readonly InformRow[], options: RoundsOpt
     await Promise.all([...wanted].map(async ([key, server]) => servers.set(key, await startServer(server))));
     const targets = rows.map((row) => ({ row, target: servers.get(JSON.stringify(row.server))!.target }));
     const samples = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
-    for (let round = -1; round < options.rounds; round++) {
-      for (const { row, target } of targets) {
-        const what = round < 0 ? 'warming up' : `round ${round + 1} of ${options.rounds}`;
-        options.progress(`${what}: ${row.name}`);
-        const sample = await measureOnce(generator, target, row, options, round);
-        if (round >= 0) samples.get(row.name)!.push(sample);
+    for (const { row, target } of targets) {
+      options.progress(`warming up: ${row.name}`);
+      // An edge that starts cold under load turns CPEs away for some seconds.
+      let errors = 1;
+      for (let tries = 0; tries < WARM_TRIES && errors > 0; tries++) {
+        ({ errors } = await measureOnce(generator, target, row, options, -1));
       }
+    }
+    const turns = Math.max(1, Math.round(options.seconds / TURN_SECONDS));
+    const turnOptions = { ...options, seconds: options.seconds / turns };
+    for (let round = 0; round < options.rounds; round++) {
+      const parts = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
+      for (let turn = 0; turn < turns; turn++) {
+        for (const { row, target } of targets) {
+          options.progress(`round ${round + 1} of ${options.rounds}: ${row.name}`);
+          parts.get(row.name)!.push(await measureOnce(generator, target, row, turnOptions, round * turns + turn));
+        }
+      }
+      for (const [name, of] of parts) samples.get(name)!.push(together(of));
     }
     return samples;
   } finally {
@@ -134,11 +154,15 @@ export async function measureOnce(
   const quietBefore = await target.quietSessions();
   const generatorBefore = cpuUs([generator.pid]);
   const before = cpuUs(pids);
+  const machineBefore = machineCpuUs();
   const result: LoadResult = (await generator.ask({ type: 'run', load }, 'ran')).result;
   const spent = cpuUs(pids) - before;
+  const machine = machineCpuUs() - machineBefore;
   const generated = cpuUs([generator.pid]) - generatorBefore;
   const quietAfter = await target.quietSessions();
   return {
+    seconds: result.seconds,
+    spentUs: spent,
     cpuUs: spent / result.sessions,
     sessionsPerSecond: result.sessions / result.seconds,
     sessions: result.sessions,
@@ -148,6 +172,7 @@ export async function measureOnce(
     emptyUs: result.emptyUs,
     serverLoad: spent / 1e6 / result.seconds,
     generatorLoad: generated / 1e6 / result.seconds,
+    othersLoad: (machine - spent - generated) / 1e6 / result.seconds,
     anonymousBytes: pids.reduce((sum, pid) => sum + memoryOf(pid).anonymousBytes, 0),
     storeBytesPerDevice: target.storeBytesPerDevice,
     quiet: quietBefore < 0 ? -1 : quietAfter - quietBefore,
