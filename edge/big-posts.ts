@@ -57,6 +57,11 @@ export class BigPosts {
     return this.#pool.load.tasks;
   }
 
+  /** False while the pool thread has enough to do for a while. */
+  get hasRoom(): boolean {
+    return this.#pool.load.bytes < LIMITS.poolAheadBytes;
+  }
+
   /** Answers one POST; null when too many wait. `body` is moved or copied before this returns. */
   post(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): Promise<HttpReply> | null {
     const bytes = (exchange.bodyIsOwned ? body : body.slice()) as Uint8Array<ArrayBuffer>;

@@ -8,17 +8,19 @@ function setUp() {
   const paused: string[] = [];
   const resumed: string[] = [];
   const later: (() => void)[] = [];
+  const behind = { hasRoom: true };
   const read = (): void => {
     for (const run of later.splice(0)) run();
   };
   const pace = new BodyPace<string>({
     now: () => timers.clock.now(),
+    hasRoom: () => behind.hasRoom,
     afterReading: (run) => void later.push(run),
     pause: (body) => void paused.push(body),
     resume: (body) => void resumed.push(body),
     timers,
   });
-  return { timers, paused, resumed, pace, read };
+  return { timers, paused, resumed, pace, read, behind };
 }
 
 const AT_ONCE = LIMITS.bigBodyBytesAtOnce;
@@ -84,4 +86,25 @@ test('nothing is paused or resumed once it is closed', () => {
   read();
   timers.advance(1_000);
   expect([paused, resumed]).toEqual([['a'], []]);
+});
+
+test('while what came before is not dealt with bodies stay in their sockets, and go on one by one when there is room', () => {
+  const { timers, paused, resumed, pace, read, behind } = setUp();
+  pace.begin('a');
+  behind.hasRoom = false;
+  pace.begin('b');
+  pace.took('a', 1_000);
+  read();
+  expect(paused).toEqual(['a', 'b']);
+  timers.advance(60_000);
+  expect(resumed).toEqual([]);
+  behind.hasRoom = true;
+  while (resumed.length === 0) timers.advance(1);
+  // The first one may be all there is room for.
+  behind.hasRoom = false;
+  timers.advance(60_000);
+  expect(resumed).toEqual(['a']);
+  behind.hasRoom = true;
+  timers.advance(10);
+  expect(resumed).toEqual(['a', 'b']);
 });

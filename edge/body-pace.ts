@@ -1,9 +1,9 @@
 // The pace at which one thread takes large bodies: its other CPEs wait while it receives, and a hundred megabytes that come at once would
-// hold it for a third of a second. Past the allowance a body is paused in its socket, where TCP tells its CPE to slow down. The one that
-// began first goes on first, so that few are held half received. Small bodies are never here.
+// hold it for a third of a second. Past the allowance, and while enough of them wait to be dealt with, a body is paused in its socket, where
+// TCP tells its CPE to slow down. The one that began first goes on first, so that few are held half received. Small bodies are never here.
 //
-//   begin ─▶ allowance left: goes on ◀─(time)─┐
-//         └▶ none left, here and at each piece: paused
+//   begin ─▶ allowance and room left: goes on ◀─(time)──┐
+//         └▶ either is not, here and at each piece: paused
 
 import { LIMITS } from '../base/limits.ts';
 import { systemTimers, type Timers } from '../base/timers.ts';
@@ -11,6 +11,8 @@ import { systemTimers, type Timers } from '../base/timers.ts';
 export interface BodyPaceOptions<Body> {
   /** Milliseconds of a clock that never goes back. */
   now(): number;
+  /** False while what was received before keeps whoever deals with it busy: more would only lie in memory. */
+  hasRoom(): boolean;
   /**
    * Runs it when all sockets that are ready have been read. The library goes on reading a socket that is paused while it is read, and one
    * whose last byte came when it was paused would be closed for idleness while its answer is made.
@@ -20,6 +22,9 @@ export interface BodyPaceOptions<Body> {
   resume(body: Body): void;
   timers?: Timers;
 }
+
+/** Between two looks whether there is room. */
+const LOOK_MS = 4;
 
 export class BodyPace<Body> {
   readonly #o: BodyPaceOptions<Body>;
@@ -42,14 +47,14 @@ export class BodyPace<Body> {
   begin(body: Body): void {
     this.#bodies.set(body, 'taken');
     this.#count();
-    if (this.#allowance < 0) this.#pause(body);
+    if (this.#isOver()) this.#pause(body);
   }
 
   /** A piece of it was received; of one that has ended meanwhile it only counts. */
   took(body: Body, bytes: number): void {
     this.#count();
     this.#allowance -= bytes;
-    if (this.#allowance < 0 && this.#bodies.get(body) === 'taken') this.#pause(body);
+    if (this.#isOver() && this.#bodies.get(body) === 'taken') this.#pause(body);
   }
 
   /** It is whole, or gone. */
@@ -76,6 +81,10 @@ export class BodyPace<Body> {
     this.#countedAt = now;
   }
 
+  #isOver(): boolean {
+    return this.#allowance < 0 || !this.#o.hasRoom();
+  }
+
   #pause(body: Body): void {
     this.#bodies.set(body, 'to-pause');
     if (this.#isPausing) return;
@@ -93,12 +102,14 @@ export class BodyPace<Body> {
 
   #wait(): void {
     if (this.#cancel !== null) return;
-    const ms = Math.max(1, Math.ceil((-this.#allowance * 1_000) / LIMITS.bigBodyBytesPerSecond));
+    // Whether there is room is looked at, not told: a document takes many times as long as one look waits.
+    const least = this.#o.hasRoom() ? 1 : LOOK_MS;
+    const ms = Math.max(least, Math.ceil((-this.#allowance * 1_000) / LIMITS.bigBodyBytesPerSecond));
     this.#cancel = this.#timers.after(ms, () => {
       this.#cancel = null;
       this.#count();
       // One at a time: how much has gathered in its socket shows when it is read.
-      const isAnyLeft = this.#allowance < 0 || this.#resumeFirst();
+      const isAnyLeft = this.#isOver() || this.#resumeFirst();
       if (isAnyLeft) this.#wait();
     });
   }

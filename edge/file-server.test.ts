@@ -41,6 +41,7 @@ beforeEach(async () => {
         return { type: 'taken' };
       },
       post: () => ({ status: '500 Internal Server Error', body: 'post is not for files' }),
+      hasRoom: () => true,
       bodyArriving: () => {},
       bodyFailed: () => {},
       connection: () => {},

@@ -74,6 +74,7 @@ test.each([true, false])(
           return { type: 'read' };
         },
         post: () => ({ status: '204 No Content', body: '' }),
+        hasRoom: () => true,
         bodyArriving() {},
         bodyFailed() {},
         connection() {},

@@ -10,6 +10,7 @@ test('large bodies that were paused are answered, however long the answer takes'
     head: () => ({ type: 'read' }),
     post: (_, body) =>
       new Promise((resolve) => setTimeout(() => resolve({ status: '200 OK', body: String(body.length) }), ANSWER_MS)),
+    hasRoom: () => true,
     bodyArriving: () => {},
     bodyFailed: () => {},
     connection: () => {},

@@ -105,6 +105,8 @@ export interface HttpHandler {
   head(exchange: HttpExchange): { type: 'read' } | { type: 'discard'; reply: HttpReply } | { type: 'taken' };
   /** The whole body. `body` is only valid until the first await. */
   post(exchange: HttpExchange, body: Uint8Array): HttpReply | Promise<HttpReply>;
+  /** False while large bodies are better left in their sockets: as many as can be dealt with soon were handed to `post`. */
+  hasRoom(): boolean;
   /** Every few seconds of a body that is still arriving at a bearable pace. */
   bodyArriving(exchange: HttpExchange): void;
   /** A body that did not arrive whole, and the status it is answered with; 'aborted' ones cannot be answered. */
@@ -178,6 +180,7 @@ export function openHttp(
   let heldBytes = 0;
   const pace = new BodyPace<Pending>({
     now: () => performance.now(),
+    hasRoom: () => handler.hasRoom(),
     afterReading: setImmediate,
     pause(watch) {
       watch.pausedAt = Date.now();

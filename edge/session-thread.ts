@@ -187,6 +187,7 @@ const handler: HttpHandler = {
     metrics.seconds.observe(QUIET, (performance.now() - started) / 1_000);
     return counted(reply);
   },
+  hasRoom: () => big.hasRoom,
   bodyArriving(exchange) {
     if (!(exchange.note instanceof Unproven)) sessions.keepOpen(exchange, exchange.note as Identity | null);
   },
