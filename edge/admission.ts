@@ -61,9 +61,8 @@ export class Admission {
   readonly #disk = new Bar(LIMITS.admissionDiskWaitMs);
   /** Sessions that end per second, lately. */
   readonly #ended = new Rate(ENDED_MS);
-  /** Milliseconds of each second in which the thread was busy, POSTs answered, and those of them that were turned away; lately. */
+  /** Milliseconds of each second in which the thread was busy, and Informs turned away; lately. */
   readonly #busy = new Rate(ENDED_MS);
-  readonly #posts = new Rate(ENDED_MS);
   readonly #shed = new Rate(ENDED_MS);
   #shedSince = 0;
   /** CPEs that were turned away and did not get in since, by class. A guess: some never come again, or come to another thread. */
@@ -87,7 +86,6 @@ export class Admission {
   measured({ loopMs, diskMs, posts, ended, sinceMs, busy }: Look): void {
     this.#ended.add(ended, sinceMs);
     this.#busy.add(busy * sinceMs, sinceMs);
-    this.#posts.add(posts, sinceMs);
     this.#shed.add(this.#shedSince, sinceMs);
     this.#shedSince = 0;
     const { perSecond } = this.#ended;
@@ -126,11 +124,11 @@ export class Admission {
     return least + Math.floor(this.#o.random() * (spread + 1));
   }
 
-  /** Sessions per second that would have ended, had there been no idle time: those that did cost their POSTs' part of the busy one. */
+  /** Sessions per second that would have ended, had there been no idle time: they would have cost what those that did cost. */
   #couldServe(): number {
-    const busy = this.#busy.perSecond / 1_000;
-    const ofSessions = busy * Math.max(0, 1 - this.#shed.perSecond / this.#posts.perSecond);
-    const more = ofSessions > 0 ? Math.min((1 - busy) / ofSessions, MORE_MAX) : 0;
+    const busyMs = this.#busy.perSecond;
+    const ofSessionsMs = busyMs - this.#shed.perSecond * REFUSAL_MS;
+    const more = Math.min((1_000 - busyMs) / Math.max(ofSessionsMs, 1), MORE_MAX);
     return this.#ended.perSecond * (1 + more);
   }
 
@@ -283,6 +281,8 @@ const GAIN_OVER = 0.5;
 const ENDED_MS = 1_000;
 const ARRIVING_MS = 500;
 const WAIT_MS = 200;
+/** CPU of an Inform that is turned away, about and rather less: what sessions cost is not to be taken for too little. */
+const REFUSAL_MS = 0.035;
 /** Times as many as ended that a thread is taken to have room for at most: the little that one does hardly tells how much it could. */
 const MORE_MAX = 20;
 /** Sessions per second that a thread can surely serve: where none ended, none could begin. */
