@@ -2,11 +2,10 @@
 
 import { parseArgs } from 'node:util';
 import { besideRow, measureBeside } from './beside.ts';
-import { Child } from './child.ts';
 import { documentsTable, measureDocuments } from './documents.ts';
 import { groupCommitTable, measureGroupCommit } from './group-commit.ts';
 import { calmest, complaints, openGuards, reportRows, tableOf } from './report.ts';
-import { type Generator, measureOnce, measureRows, type Sample, startServer, type Target } from './rounds.ts';
+import { measureRounds, measureRows, type Sample, startServer, type Target } from './rounds.ts';
 import { FLOORS, type InformRow, ROWS } from './rows.ts';
 
 const USAGE = `What an Inform session costs: CPU of the server process per session, beside uWebSockets.js answering fixed bytes.
@@ -153,18 +152,14 @@ async function measureTarget(url: string): Promise<Map<string, Sample[]>> {
     work: async () => {},
   };
   const floor = await startServer({ kind: 'floor' });
-  const generator: Generator = new Child('inform/generator', []);
-  const measured = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
-  for (let round = -1; round < withSpare.rounds; round++) {
-    for (const { name, load } of rows) {
-      options.progress(`${round < 0 ? 'warming up' : `round ${round + 1} of ${withSpare.rounds}`}: ${name}`);
-      const isFloor = name === FLOORS[0]!.name;
-      const row = isFloor ? { load } : { load: { ...load, tls } };
-      const sample = await measureOnce(generator, isFloor ? floor.target : target, row, options, round);
-      if (round >= 0) measured.get(name)!.push(sample);
-    }
+  const [beside, own] = [rows[0]!, rows[1]!];
+  const all = [
+    { row: beside, target: floor.target },
+    { row: { ...own, load: { ...own.load, tls } }, target },
+  ];
+  try {
+    return await measureRounds(all, withSpare);
+  } finally {
+    await floor.server.close();
   }
-  await floor.server.close();
-  await generator.close();
-  return measured;
 }

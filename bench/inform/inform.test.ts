@@ -26,7 +26,7 @@ function small(name: string, place: number): InformRow {
 }
 
 test('bench: every kind of row of the Inform bench does its work', async () => {
-  const options = { rounds: 1, seconds: 0.3, atOnce: AT_ONCE, progress: () => {} };
+  const options = { rounds: 1, seconds: 0.4, atOnce: AT_ONCE, progress: () => {} };
   const samples = await measureRows(NAMES.map(small), options);
   const of = Object.fromEntries([...samples].map(([name, all]) => [name, all[0]!]));
   const [floor, quiet, change, action] = NAMES.map((name) => of[name]!);
@@ -42,6 +42,8 @@ test('bench: every kind of row of the Inform bench does its work', async () => {
   expect(quiet!.quiet).toBe(quiet!.sessions);
   expect(change!.quiet).toBe(0);
   expect(action!.quiet).toBe(0);
+  // Once in a round, however many turns it has.
+  expect(action!.sessions).toBe(Math.floor((DEVICES + NAMES.length - 1) / 4));
 }, 120_000);
 
 test('bench: quiet sessions and value changes come by turns at their rate, and each is what it is counted as', async () => {

@@ -65,40 +65,65 @@ const TURN_SECONDS = 0.125;
 /** Sessions of a round whose ACS has an action for each: they are handed over before the clock runs. */
 const ACTIONS = 1_500;
 
+/** A row and the server its load is sent to. */
+export interface Measured {
+  row: Pick<InformRow, 'name' | 'load'>;
+  target: Target;
+}
+
 /** Starts the servers of `rows`, measures them, closes them. Returns the samples of each row, a sample a round. */
 export async function measureRows(rows: readonly InformRow[], options: RoundsOptions): Promise<Map<string, Sample[]>> {
   const servers = new Map<string, { server: Server; target: Target }>();
-  const generator: Generator = new Child('inform/generator', []);
   try {
     // At once: filling a store with a million devices takes a minute.
     const wanted = new Map(rows.map(({ server }) => [JSON.stringify(server), server]));
     options.progress(`starting ${[...wanted.values()].map(describe).join(', ')}`);
     await Promise.all([...wanted].map(async ([key, server]) => servers.set(key, await startServer(server))));
-    const targets = rows.map((row) => ({ row, target: servers.get(JSON.stringify(row.server))!.target }));
-    const samples = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
-    for (const { row, target } of targets) {
-      options.progress(`warming up: ${row.name}`);
+    const all = rows.map((row) => ({ row, target: servers.get(JSON.stringify(row.server))!.target }));
+    return await measureRounds(all, options);
+  } finally {
+    for (const { server } of servers.values()) await server.close();
+  }
+}
+
+/** Warms each row up and runs the rounds. Returns the samples of each row, a sample a round. */
+export async function measureRounds(
+  all: readonly Measured[],
+  { rounds, seconds, atOnce, progress }: RoundsOptions,
+): Promise<Map<string, Sample[]>> {
+  const samples = new Map<string, Sample[]>(all.map(({ row }) => [row.name, []]));
+  const generator: Generator = new Child('inform/generator', []);
+  try {
+    for (const one of all) {
+      progress(`warming up: ${one.row.name}`);
+      const warm = { seconds: Math.max(seconds, Math.min(4 * seconds, WARM_SECONDS)), atOnce };
       // An edge that starts cold under load turns CPEs away for some seconds.
       let errors = 1;
       for (let tries = 0; tries < WARM_TRIES && errors > 0; tries++) {
-        ({ errors } = await measureOnce(generator, target, row, options, -1));
+        ({ errors } = await measureOnce(generator, one, warm, 0));
       }
     }
-    const turns = Math.max(1, Math.round(options.seconds / TURN_SECONDS));
-    const turnOptions = { ...options, seconds: options.seconds / turns };
-    for (let round = 0; round < options.rounds; round++) {
-      const parts = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
+    const turns = Math.max(1, Math.round(seconds / TURN_SECONDS));
+    for (let round = 0; round < rounds; round++) {
+      const parts = new Map<string, Sample[]>(all.map(({ row }) => [row.name, []]));
       for (let turn = 0; turn < turns; turn++) {
-        for (const { row, target } of targets) {
-          options.progress(`round ${round + 1} of ${options.rounds}: ${row.name}`);
-          parts.get(row.name)!.push(await measureOnce(generator, target, row, turnOptions, round * turns + turn));
+        for (const one of all) {
+          // Those end after a number of sessions, which are too few to be parted.
+          if (one.row.load.traffic === 'action' && turn > 0) continue;
+          progress(`round ${round + 1} of ${rounds}: ${one.row.name}`);
+          const sample = await measureOnce(
+            generator,
+            one,
+            { seconds: seconds / turns, atOnce },
+            round * turns + turn + 1,
+          );
+          parts.get(one.row.name)!.push(sample);
         }
       }
       for (const [name, of] of parts) samples.get(name)!.push(together(of));
     }
     return samples;
   } finally {
-    for (const { server } of servers.values()) await server.close();
     await generator.close();
   }
 }
@@ -129,21 +154,22 @@ export async function startServer(options: ServerOptions): Promise<{ server: Ser
   return { server, target };
 }
 
-/** One row once; for longer in round −1, which warms up. */
-export async function measureOnce(
+/**
+ * One row once.
+ * @param time of one run, 0 when the row is warmed up: each takes another part of the fleet.
+ */
+async function measureOnce(
   generator: Generator,
-  target: Target,
-  { load: part }: Pick<InformRow, 'load'>,
-  { seconds: usual, atOnce }: Pick<RoundsOptions, 'seconds' | 'atOnce'>,
-  round: number,
+  { row, target }: Measured,
+  { seconds, atOnce }: Pick<RoundsOptions, 'seconds' | 'atOnce'>,
+  time: number,
 ): Promise<Sample> {
   const { host, port, devices, pids } = target;
-  const seconds = round < 0 ? Math.max(usual, Math.min(4 * usual, WARM_SECONDS)) : usual;
   const load: Load = {
     ...{ host, port, tls: false, auth: 'none', traffic: 'quiet', keepAlive: false, devices, atOnce, seconds },
-    // Another part of the fleet each round; with an action for each, never a device twice.
-    ...{ seed: (round + 1) * 104_729 },
-    ...part,
+    // With an action for each, never a device twice.
+    ...{ seed: time * 104_729 },
+    ...row.load,
   };
   if (load.traffic === 'action') {
     load.sessions = Math.min(ACTIONS, Math.floor(devices / 4));
