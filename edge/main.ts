@@ -1,7 +1,6 @@
 // The edge as a process tree: one store, session threads on one port, a relay, a waker. Wires them, starts them, drains them; decides nothing.
 
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { Worker } from 'node:worker_threads';
@@ -16,6 +15,7 @@ import type { Log } from '../base/log.ts';
 import type { BusTransport } from '../bus/transport.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
+import { type TakenPort, takePort } from './cwmp-port.ts';
 import { openFileStore } from './files.ts';
 import { Relay } from './relay.ts';
 import { createSessionMemory, SessionTable } from './session-table.ts';
@@ -53,7 +53,23 @@ export async function startEdge(
   inlineBytesMax: number = LIMITS.inlineBytesMax,
 ): Promise<Edge> {
   checkCertificate(config);
-  const port = await freePort(config.cwmpHost, config.cwmpPort);
+  const taken = await takePort(config.cwmpHost, config.cwmpPort);
+  try {
+    return await startOn(taken, config, transport, log, version, inlineBytesMax);
+  } catch (error) {
+    taken.release();
+    throw error;
+  }
+}
+
+async function startOn(
+  { port, release }: TakenPort,
+  config: Config,
+  transport: BusTransport,
+  log: Log,
+  version: string,
+  inlineBytesMax: number,
+): Promise<Edge> {
   const storeDir = join(config.dataDir, 'edge');
   const filesDir = join(config.dataDir, 'files');
   const threadCount = config.edgeThreads;
@@ -111,6 +127,7 @@ export async function startEdge(
       waker.close();
       await relay.close();
       await store.close();
+      release();
       log.info('edge closed');
     },
   };
@@ -207,25 +224,6 @@ class SessionThread {
   #send(message: ToThread): void {
     this.#worker.postMessage(message);
   }
-}
-
-/**
- * The port to listen on. SO_REUSEPORT lets our own threads share it, and would let a second Starling share it as well, unseen. A plain
- * listener cannot be opened on a port that anybody has, so that is the question asked first; it also finds the port when 0 is asked for.
- */
-function freePort(host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === 'EADDRINUSE' ? 'another program listens there' : cause.message;
-      const text = `The CWMP port ${host}:${port} cannot be opened: ${why}. Choose another with STARLING_CWMP_PORT.`;
-      reject(new ConfigError('cwmp-port', text, { cause }));
-    });
-    probe.listen({ host, port, exclusive: true }, () => {
-      const { port: found } = probe.address() as AddressInfo;
-      probe.close(() => resolve(found));
-    });
-  });
 }
 
 const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
