@@ -12,6 +12,24 @@ const messages = (count: number): BusMessage[] =>
   Array.from({ length: count }, (_, i) => ({ id: `m${i}`, payload: i }));
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+test('publish does not resolve before the handler has', async () => {
+  const transport = new InProcessTransport();
+  const order: string[] = [];
+  let finish = (): void => {};
+  transport.subscribe('s.*', 'reader', async () => {
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    order.push('handled');
+  });
+  const published = transport.publish('s.1', messages(1)).then(() => order.push('published'));
+  await settle();
+  expect(order).toEqual([]);
+  finish();
+  await published;
+  expect(order).toEqual(['handled', 'published']);
+});
+
 test('publish gives up when nobody subscribes in time, and says so', async () => {
   const timers = new ManualTimers();
   const transport = new InProcessTransport(timers);
@@ -108,7 +126,7 @@ test('closing refuses what waits, behind the batch in hand and for a subscriber,
     transport.publish(subject, messages(1)).catch((error: BusError) => error.code),
   );
   await settle();
-  expect(timers.pending).toBe(2);
+  expect(timers.pending).toBe(3); // The pause; the wait for a subscriber, and its next ask.
   await transport.close();
   // The one in hand had its last try, the others none.
   expect(await Promise.all(outcomes)).toEqual(['not-taken', 'closed', 'closed']);

@@ -3,15 +3,18 @@
 //
 // A batch goes to every subscription whose pattern matches. Each takes its batches one at a time, in the order they were published; one
 // whose handler rejects comes again, ahead of all others, after a pause; after busDeliveriesMax tries its publish rejects and it is
-// dropped here, because the publisher has it and publishes it again.
+// dropped here, because the publisher has it and publishes it again. A subscription that may not take the subject is passed over; when no
+// other is there the publisher waits, and asks again.
 
 import { BusError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { systemTimers, type Timers } from '../base/timers.ts';
 import { subjectMatches } from './subjects.ts';
-import type { BusMessage, BusTransport, Subscription } from './transport.ts';
+import type { BusMessage, BusTransport, MayTake, Subscription } from './transport.ts';
 
 type Handler = (subject: string, messages: BusMessage[]) => Promise<void>;
+
+const always: MayTake = () => true;
 
 interface Batch {
   subject: string;
@@ -22,8 +25,10 @@ interface Batch {
 
 /** Keeps the contract of transport.ts within one process. */
 export class InProcessTransport implements BusTransport {
+  readonly publishes = 'handled';
   readonly #timers: Timers;
   readonly #subscribers = new Set<Subscriber>();
+  readonly #hearers = new Set<{ subject: string; handler: (text: string) => void }>();
   /** Publishers that wait for a subscriber; each looks again when one comes. */
   readonly #waiting = new Set<() => void>();
   #closed = false;
@@ -38,9 +43,9 @@ export class InProcessTransport implements BusTransport {
     await Promise.all(subscribers.map((subscriber) => subscriber.take(subject, messages)));
   }
 
-  subscribe(pattern: string, name: string, handler: Handler): Subscription {
+  subscribe(pattern: string, name: string, handler: Handler, mayTake: MayTake = always): Subscription {
     if (this.#closed) throw closed();
-    const subscriber = new Subscriber(pattern, name, handler, this.#timers);
+    const subscriber = new Subscriber(pattern, name, handler, mayTake, this.#timers);
     this.#subscribers.add(subscriber);
     for (const look of [...this.#waiting]) look();
     return {
@@ -49,6 +54,30 @@ export class InProcessTransport implements BusTransport {
         return subscriber.close();
       },
     };
+  }
+
+  /** Whoever subscribes here finds what waits. */
+  knock(): void {}
+
+  given(): number {
+    return 0;
+  }
+  async lastStored(): Promise<null> {
+    return null;
+  }
+
+  tell(subject: string, text: string): void {
+    for (const hearer of this.#hearers) if (subjectMatches(hearer.subject, subject)) hearer.handler(text);
+  }
+
+  hear(subject: string, handler: (text: string) => void): Subscription {
+    const hearer = { subject, handler };
+    this.#hearers.add(hearer);
+    return { close: async () => void this.#hearers.delete(hearer) };
+  }
+
+  bucket(): null {
+    return null;
   }
 
   async close(): Promise<void> {
@@ -62,7 +91,7 @@ export class InProcessTransport implements BusTransport {
   /** Waits for the first subscriber, for as long as both sides may take to start. */
   async #subscribersOf(subject: string): Promise<Subscriber[]> {
     const matching = (): Subscriber[] =>
-      [...this.#subscribers].filter(({ pattern }) => subjectMatches(pattern, subject));
+      [...this.#subscribers].filter(({ pattern, mayTake }) => subjectMatches(pattern, subject) && mayTake(subject));
     if (this.#closed) throw closed();
     const now = matching();
     if (now.length > 0) return now;
@@ -70,6 +99,7 @@ export class InProcessTransport implements BusTransport {
       const settle = (end: () => void): void => {
         this.#waiting.delete(look);
         cancel();
+        cancelAsk();
         end();
       };
       const look = (): void => {
@@ -77,6 +107,13 @@ export class InProcessTransport implements BusTransport {
         if (this.#closed) settle(() => reject(closed()));
         else if (subscribers.length > 0) settle(() => resolve(subscribers));
       };
+      // Whoever said no may have got the right to say yes.
+      const askAgain = (): (() => void) =>
+        this.#timers.after(LIMITS.busMayTakeMs, () => {
+          cancelAsk = askAgain();
+          look();
+        });
+      let cancelAsk = askAgain();
       const cancel = this.#timers.after(LIMITS.busSubscriberWaitMs, () => {
         const waited = `${LIMITS.busSubscriberWaitMs / 1000} s`;
         settle(() =>
@@ -91,6 +128,7 @@ export class InProcessTransport implements BusTransport {
 /** One subscription: its queue, bounded in messages, and the one batch in hand. */
 class Subscriber {
   readonly pattern: string;
+  readonly mayTake: MayTake;
   readonly #name: string;
   readonly #handler: Handler;
   readonly #timers: Timers;
@@ -106,8 +144,9 @@ class Subscriber {
   /** Ends the pause before another try; non-null exactly during one. */
   #wake: (() => void) | null = null;
 
-  constructor(pattern: string, name: string, handler: Handler, timers: Timers) {
+  constructor(pattern: string, name: string, handler: Handler, mayTake: MayTake, timers: Timers) {
     this.pattern = pattern;
+    this.mayTake = mayTake;
     this.#name = name;
     this.#handler = handler;
     this.#timers = timers;
@@ -159,6 +198,11 @@ class Subscriber {
   async #deliver(batch: Batch): Promise<void> {
     let pauseMs: number = LIMITS.busRedeliverMsMin;
     for (let delivery = 1; ; delivery++) {
+      if (!this.mayTake(batch.subject)) {
+        const text = `${this.#name} may not take ${batch.subject} any more. Publish it again, for whoever may.`;
+        batch.refused(new BusError('not-taken', text));
+        return;
+      }
       try {
         await this.#handler(batch.subject, batch.messages);
         batch.taken();

@@ -1,9 +1,11 @@
 // Every message that crosses between edge and control, versioned, with its schema. Facts go up (edge → control), decisions go down.
 //
 // History of MESSAGE_VERSION
-//   1  first form
+//   1  first form; since then the decisions `taken` and `withdraw`, which an edge that does not know them leaves out, and `held` of `inform`
 //
-// A reader accepts its own version; unknown fields are dropped, unknown types are parked by control with a count, never lost.
+// A reader accepts its own version; unknown fields are dropped, unknown types are parked by control with a count, never lost, and taken when
+// it was upgraded (control/ingest/unpark.ts). So a new type, or a new member that may be left out, needs no new version, and edges one
+// version older or newer than control go on. Where the number has to rise, a reader takes the number before it as well.
 //
 // A decision is a message of its own. Facts come as they lie in the outbox, several to a message: its payload is the JSON text of a list of
 // them, each with its version and its place in the order, and each is taken or parked for itself.
@@ -109,6 +111,8 @@ const facts = {
     changed: z.array(parameterValue),
     /** True when cached state of the device is to be dropped first: 0 BOOTSTRAP (CWMP 1.9). */
     reset: z.boolean(),
+    /** True when the CPE's first empty POST waits until control has taken this: see the decision `taken`. Left out otherwise. */
+    held: z.boolean().optional(),
     tolerances: z.array(z.string()),
   }),
   /** Values read from the CPE by GetParameterValues, or written and read back. */
@@ -185,9 +189,55 @@ export type Fact = AnyFactBody & {
   at: number;
 };
 
-/** Id of a fact, and of the message that begins with it: unique among all of all edges, and the same when it is published again. */
-export function factMessageId(fact: { edgeId: string; lane: number; sequence: number }): string {
+/** A place in the order of one lane. */
+export interface LanePlace {
+  lane: number;
+  sequence: number;
+}
+
+/** Id of a fact: unique among all of all edges, and the same when it is published again. */
+export function factMessageId(fact: LanePlace & { edgeId: string }): string {
   return `${fact.edgeId}.${fact.lane}:${fact.sequence}`;
+}
+
+/** Id of a message of facts: that of its first one, and where it ends when that is elsewhere. */
+export function recordMessageId(record: { edgeId: string; lane: number; first: number; last: number }): string {
+  const { edgeId, lane, first, last } = record;
+  return `${edgeId}.${lane}:${first}${last === first ? '' : `-${last}`}`;
+}
+
+/** Where the message of this id ends; null when it does not say. */
+export function endOfMessage(id: string): (LanePlace & { edgeId: string }) | null {
+  const [, edgeId, lane, first, last = first] = /^(.+)\.(\d{1,9}):(\d{1,16})(?:-(\d{1,16}))?$/.exec(id) ?? [];
+  return edgeId === undefined ? null : { edgeId, lane: Number(lane), sequence: Number(last) };
+}
+
+const factMarks = z.object({
+  v: z.literal(MESSAGE_VERSION),
+  marks: z.array(z.tuple([z.number(), z.number()])),
+  again: z.boolean().optional(),
+  idle: z.boolean().optional(),
+});
+/** How far control has taken the facts of an edge, told after each batch, and when nothing has come for a while. */
+export interface FactMarks {
+  /** Per lane the last sequence that control has taken, for lanes of the batch it is told for, or all of them. */
+  marks: [lane: number, sequence: number][];
+  /** What lies behind the marks is to be published again: something that was before it is missing. */
+  again?: boolean;
+  /** Nothing of this edge is left on the road: what was published and is not within the marks is lost. */
+  idle?: boolean;
+}
+
+export const marksText = (told: FactMarks): string => JSON.stringify({ v: MESSAGE_VERSION, ...told });
+
+/** Null for what is none, or of another version. Never throws. */
+export function parseMarks(text: string): FactMarks | null {
+  try {
+    const parsed = factMarks.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
+  }
 }
 
 const factEnvelope = z.object({
@@ -204,7 +254,7 @@ const factEnvelope = z.object({
 export type ParsedFact =
   | { type: 'ok'; fact: Fact }
   /** The envelope is readable, so its place in the order is known; the body is not for us. Park it. */
-  | { type: 'unknown'; edgeId: string; lane: number; sequence: number; why: string }
+  | { type: 'unknown'; edgeId: string; pop: string; lane: number; sequence: number; why: string }
   | { type: 'garbage'; why: string };
 
 /** One entry of a message of facts: as it came, and what there is in it. */
@@ -230,8 +280,8 @@ export function parseFacts(payload: unknown): ReceivedFact[] {
 function parseFact(raw: unknown): ParsedFact {
   const envelope = factEnvelope.safeParse(raw);
   if (!envelope.success) return { type: 'garbage', why: z.prettifyError(envelope.error) };
-  const { edgeId, lane, sequence, type, v } = envelope.data;
-  const unknown = (why: string): ParsedFact => ({ type: 'unknown', edgeId, lane, sequence, why });
+  const { edgeId, pop, lane, sequence, type, v } = envelope.data;
+  const unknown = (why: string): ParsedFact => ({ type: 'unknown', edgeId, pop, lane, sequence, why });
   if (v !== MESSAGE_VERSION) return unknown(`message version ${v}, this control reads ${MESSAGE_VERSION}`);
   if (!Object.hasOwn(facts, type)) return unknown(`fact type ${type}`);
   const body = facts[type as FactType].safeParse(envelope.data.body);
@@ -287,8 +337,16 @@ export type DeviceSettings = z.infer<typeof deviceSettings>;
 const decisions = {
   work,
   cancel: z.object({ cpeId: z.string(), actionId: z.string() }),
+  /** The action has ended through another edge: this one forgets its copy, and tells nothing. */
+  withdraw: z.object({ cpeId: z.string(), actionId: z.string(), generation: z.number() }),
   wake: z.object({ cpeId: z.string(), why: z.string() }),
-  device: z.object({ cpeId: z.string(), settings: deviceSettings }),
+  /** `changedAt` rises with every change of a device's settings; an edge keeps the newest, whatever order they come in. */
+  device: z.object({ cpeId: z.string(), settings: deviceSettings, changedAt: z.number().optional() }),
+  /**
+   * Control has taken this fact and those before it, and what it had to hand over for them went before this. Sent over a transport whose
+   * publish says nothing of control, and only for facts that are `held`.
+   */
+  taken: z.object({ lane: z.number().int().nonnegative(), sequence: z.number().int() }),
 } as const;
 
 export type DecisionType = keyof typeof decisions;
