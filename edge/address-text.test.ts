@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addressText } from './address-text.ts';
+import { addressBytes, addressText } from './address-text.ts';
 
 const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
 
@@ -18,3 +18,26 @@ test.each([
 ])('%s', (_name, hex, text) => {
   expect(addressText(bytesOf(hex))).toBe(text);
 });
+
+test.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['::FFFF:c000:201', '192.0.2.1'],
+  ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
+  ['::', '::'],
+  ['::1', '::1'],
+  ['2001:DB8::', '2001:db8::'],
+  ['2001:db8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2:3:4:5:6'],
+  ['::2:3:4:5:6:7:8', '0:2:3:4:5:6:7:8'],
+])('%s is read and named %s', (given, text) => {
+  const bytes = addressBytes(given);
+  expect(bytes && addressText(bytes)).toBe(text);
+});
+
+test.each(['', '-', 'unknown', '192.0.2', '192.0.2.1:7547', '[::1]', '::1%eth0', '1.2.3.4, 5.6.7.8', '1:2', ':::'])(
+  '%o is no address',
+  (text) => {
+    expect(addressBytes(text)).toBeNull();
+  },
+);

@@ -13,7 +13,7 @@
 //
 // Within a class those that were turned away before come first: without that some would wait for twice as long each time.
 //
-// A bar is up until POSTs wait for longer than its aim. From then on it is put where as many sessions begin as lately ended: a few more
+// A bar is up until POSTs wait for long. From then on it is put where as many sessions begin as lately ended: a few more
 // while POSTs wait for less than the aim, fewer while they wait for longer. The wait alone would be too late to go by: an Inform costs a
 // tenth of what its session does afterwards, so a thread that lets Informs in for as long as nobody waits has seconds of work before it
 // notices, and then turns everybody away until it has nothing to do. A thread that is idle for a part of the time could serve as many more as
@@ -57,8 +57,8 @@ const HALVES = 2 * ALL;
 
 export class Admission {
   readonly #o: AdmissionOptions;
-  readonly #loop = new Bar(LIMITS.admissionWaitMs);
-  readonly #disk = new Bar(LIMITS.admissionDiskWaitMs);
+  readonly #loop = new Bar(LIMITS.admissionWaitMs, LIMITS.admissionAimMs);
+  readonly #disk = new Bar(LIMITS.admissionDiskWaitMs, LIMITS.admissionDiskWaitMs);
   /** Sessions that end per second, lately. */
   readonly #ended = new Rate(ENDED_MS);
   /** Milliseconds of each second in which the thread was busy, and Informs turned away; lately. */
@@ -153,13 +153,14 @@ export class Admission {
 /**
  * Where one of them stands.
  *
- *   up ─POSTs waited beyond the aim at three looks in a row─▶ limiting ─all would have been let in for a second─▶ up
+ *   up ─POSTs waited for long at three looks in a row─▶ limiting ─all would have been let in for a second─▶ up
  */
 class Bar {
   at: number = ALL;
   isLimiting = false;
+  readonly #beginMs: number;
   readonly #aimMs: number;
-  /** Looks in a row that found a wait beyond the aim, while it is up; the long ones count for more. */
+  /** Looks in a row that found a long wait, while it is up; the longest count for more. */
   #over = 0;
   /** As of late; while it is limiting. */
   #waitMs = 0;
@@ -171,7 +172,9 @@ class Bar {
   readonly #came: number[] = new Array(HALVES).fill(0);
   #arriving: Rate[] = [];
 
-  constructor(aimMs: number) {
+  /** @param beginMs wait beyond which it comes down, and @param aimMs what the wait is held at from then on. */
+  constructor(beginMs: number, aimMs: number) {
+    this.#beginMs = beginMs;
     this.#aimMs = aimMs;
   }
 
@@ -188,8 +191,8 @@ class Bar {
    */
   measured(waitMs: number, endedPerSecond: number, couldPerSecond: number, sinceMs: number): void {
     if (!this.isLimiting) {
-      const weight = waitMs > this.#aimMs * LONG ? OVER_MIN / 2 : 1;
-      this.#over = waitMs > this.#aimMs ? this.#over + weight : 0;
+      const weight = waitMs > this.#beginMs * LONG ? OVER_MIN / 2 : 1;
+      this.#over = waitMs > this.#beginMs ? this.#over + weight : 0;
       if (this.#over >= OVER_MIN) this.#begin(waitMs, endedPerSecond);
       return;
     }
@@ -272,11 +275,11 @@ function classOfEvent(code: string): number {
 const POSTS_MIN = 8;
 /** Looks in a row after which a bar comes down: one slow turn of the loop, a collection of garbage, is no storm. */
 const OVER_MIN = 3;
-/** Two are enough when both waits were longer than so many times the aim: the thread is turning slowly, and the third look is far away. */
+/** Two are enough when both waits were so many times as long as that: the thread is turning slowly, and the third look is far away. */
 const LONG = 4;
 /** Part by which more sessions may begin than can be served while nobody waits, and by which fewer at twice the aim. */
 const GAIN_UNDER = 0.3;
-const GAIN_OVER = 0.5;
+const GAIN_OVER = 0.25;
 /** Means are taken over so long: shorter, and they show the noise; longer, and a storm is older than what is known of it. */
 const ENDED_MS = 1_000;
 const ARRIVING_MS = 500;

@@ -9,7 +9,7 @@ import { encodeBasic } from './http-auth-header.ts';
 const policy: AuthPolicy = { ...DEFAULT_AUTH, mode: 'basic', nonceKey: Buffer.alloc(32) };
 
 function trier(clock = new ManualClock()) {
-  const throttle = new AuthThrottle(clock);
+  const throttle = new AuthThrottle(() => clock.now());
   const attempt = (address: string, username: string | null, password = 'right'): AuthResult => {
     const authorization = username === null ? null : readCredentials(`Basic ${encodeBasic(username, password)}`);
     const isGiven = username !== null;
@@ -74,7 +74,7 @@ test('failures are forgotten after the window, and after success', () => {
 });
 
 test('memory is bounded however many names are tried', () => {
-  const throttle = new AuthThrottle(new ManualClock());
+  const throttle = new AuthThrottle(() => 0);
   let largest = 0;
   for (let i = 0; i < LIMITS.authThrottleEntriesMax; i++) {
     throttle.failed(`address ${i}`, `name ${i}`);

@@ -3,7 +3,7 @@
 // CPE that repeats a wrong answer for ever; the address alone, with much more patience because of NAT, stops a guesser of names.
 
 import { hash } from 'node:crypto';
-import { type Clock, systemClock } from '../base/clock.ts';
+import { systemElapsed } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import {
   type AuthPolicy,
@@ -25,20 +25,20 @@ interface Failures {
 }
 
 export class AuthThrottle {
-  readonly #clock: Clock;
+  readonly #elapsed: () => number;
   // Two generations: when the younger is full it becomes the older, whose entries were not touched for longest. Forgetting costs nothing
   // per entry, where deleting the first key of one large Map again and again walks over all that were deleted before it.
   #younger = new Map<string, Failures>();
   #older = new Map<string, Failures>();
 
-  constructor(clock: Clock = systemClock) {
-    this.#clock = clock;
+  constructor(elapsed: () => number = systemElapsed) {
+    this.#elapsed = elapsed;
   }
 
   /** Milliseconds until this address may try this name again; 0: now. `username` null when none was claimed. */
   waitMs(address: string, username: string | null): number {
     if (this.size === 0) return 0;
-    const now = this.#clock.now();
+    const now = this.#elapsed();
     let until = this.#get(address)?.blockedUntilMs ?? 0;
     if (username !== null) until = Math.max(until, this.#get(pairOf(address, username))?.blockedUntilMs ?? 0);
     return Math.max(0, until - now);
@@ -63,7 +63,7 @@ export class AuthThrottle {
   }
 
   #count(key: string, patience: number): void {
-    const now = this.#clock.now();
+    const now = this.#elapsed();
     let entry = this.#get(key);
     if (entry === undefined || entry.untilMs < now) entry = { count: 0, untilMs: 0, blockedUntilMs: 0, blockMs: 0 };
     entry.count++;

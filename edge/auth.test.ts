@@ -325,3 +325,24 @@ test.each([null, '', '""', '-', ' '])('certificate header %o is denied', (tlsHea
     status: 403,
   });
 });
+
+test('certificate-or-digest: a certificate says who it is, whatever credentials stand beside it', () => {
+  const policy: AuthPolicy = { ...digest, mode: 'certificate-or-digest' };
+  const tlsHeader = '00D09E-Box-1';
+  const expected = { type: 'ok', scheme: 'certificate', username: '00D09E-Box-1', cpeId: '00D09E-Box-1', proof: null };
+  expect(ask(policy, null, { tlsHeader })).toEqual(expected);
+  expect(ask(policy, 'Digest nonsense', { tlsHeader })).toEqual(expected);
+  expect(ask(policy, answerTo(first, { password: 'guessed' }), { tlsHeader })).toEqual(expected);
+});
+
+test.each([null, '', '""', '-'])('certificate-or-digest: with the header %o it is digest', (tlsHeader) => {
+  const policy: AuthPolicy = { ...digest, mode: 'certificate-or-digest' };
+  const challenged = ask(policy, null, { tlsHeader });
+  expect(challenged).toEqual({ ...first, headers: expect.any(Array) });
+  const given = answerTo(challenged);
+  expect(ask(policy, given, { tlsHeader })).toMatchObject({ type: 'ok', scheme: 'digest', cpeId: '00D09E-Box-1' });
+  // Basic as the options of digest mode say.
+  const unasked = `Basic ${encodeBasic('router 1', 'pä:ss"word')}`;
+  expect(ask(policy, unasked, { tlsHeader })).toMatchObject({ type: 'challenge', reason: 'scheme' });
+  expect(ask({ ...policy, basicInDigestMode: 'unasked' }, unasked, { tlsHeader })).toMatchObject({ scheme: 'basic' });
+});

@@ -2,6 +2,7 @@
 // what comes out. A malformed header is a failed attempt and nothing worse (FIELD 35). What a name may do is not decided here, except
 // that a device which proved itself with its own secret may inform as nobody else (CWMP A5).
 
+import type { CpeAuthMode } from '../base/config.ts';
 import { type CpeId, cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Credentials, DigestFields } from './credentials.ts';
@@ -17,7 +18,7 @@ import { decodeBasic, quoted } from './http-auth-header.ts';
 import { judgeNonce, newNonce } from './nonce.ts';
 
 export interface AuthPolicy {
-  mode: 'none' | 'basic' | 'digest' | 'certificate-header';
+  mode: CpeAuthMode;
   realm: string;
   /** Key of the nonces: deriveKey(secret, 'cpe-nonce'), the same on every thread. */
   nonceKey: Buffer;
@@ -44,7 +45,7 @@ export interface AuthRequest {
   authorization: Credentials | null;
   /** True when there was a header, whatever it was. */
   isGiven: boolean;
-  /** What the trusted TLS front says of the client certificate. The caller passes null unless the peer is such a front. */
+  /** What the trusted TLS front says of the client certificate; null when it says nothing, or the peer is no such front. */
   tlsHeader: string | null;
   nowMs: number;
 }
@@ -103,13 +104,16 @@ export function isFailedAttempt(result: AuthResult): boolean {
  */
 export function authenticate(policy: AuthPolicy, request: AuthRequest, lookUp: LookUp): AuthResult {
   if (policy.mode === 'none') return { type: 'ok', scheme: 'none', username: null, cpeId: null, proof: null };
-  if (policy.mode === 'certificate-header') return byCertificate(request.tlsHeader);
+  const certificate = certificateName(request.tlsHeader);
+  if (policy.mode === 'certificate-header') return certificate === null ? NO_CERTIFICATE : byCertificate(certificate);
+  // One that shows a certificate has said who it is: credentials beside it, of whomever, are not looked at.
+  if (policy.mode === 'certificate-or-digest' && certificate !== null) return byCertificate(certificate);
   if (!request.isGiven) return challenge(policy, request, 'absent', null);
   const given = request.authorization;
   if (given?.scheme === 'basic' && (policy.mode === 'basic' || policy.basicInDigestMode !== 'refused')) {
     return byBasic(policy, request, given, lookUp);
   }
-  if (given?.digest && policy.mode === 'digest') return byDigest(policy, request, given.digest, lookUp);
+  if (given?.digest && policy.mode !== 'basic') return byDigest(policy, request, given.digest, lookUp);
   return challenge(policy, request, given === null ? 'malformed' : 'scheme', null);
 }
 
@@ -235,14 +239,20 @@ function digestUsernames({ username, rawUsername, extendedUsername }: DigestFiel
   return extended === null ? [] : [percentDecoded(extended[1] ?? '')];
 }
 
-function byCertificate(header: string | null): AuthResult {
-  // A whole distinguished name in either notation, or the bare common name, quoted or not.
-  const text = (header ?? '').trim().replace(/^"(.*)"$/, '$1');
+const NO_CERTIFICATE = {
+  ...{ type: 'denied', status: 403, reason: 'certificate', retryAfterSeconds: null },
+  text: 'A client certificate is needed. Connect over TLS with the certificate of this CPE.',
+} as const satisfies AuthResult;
+
+/** The common name in a front's header: a whole distinguished name in either notation, or the bare common name, quoted or not. */
+function certificateName(header: string | null): string | null {
+  if (header === null) return null;
+  const text = header.trim().replace(/^"(.*)"$/, '$1');
   const name = (/(?:^|[,/]\s*)CN\s*=\s*([^,/]+)/i.exec(text)?.[1] ?? text).trim();
-  if (name === '' || name === '-') {
-    const message = 'A client certificate is needed. Connect over TLS with the certificate of this CPE.';
-    return { type: 'denied', status: 403, text: message, retryAfterSeconds: null, reason: 'certificate' };
-  }
+  return name === '' || name === '-' ? null : name;
+}
+
+function byCertificate(name: string): AuthResult {
   // A name in another form is a certificate per class: it proves membership and binds to no device (CWMP A7).
   return { type: 'ok', scheme: 'certificate', username: name, cpeId: cpeIdOfUsername(name), proof: null };
 }
@@ -256,7 +266,7 @@ function challenge(
   const stale = reason === 'stale';
   const headers: string[] = [];
   const realm = quoted(policy.realm);
-  if (policy.mode === 'digest') {
+  if (policy.mode !== 'basic') {
     const nonce = newNonce(policy.nonceKey, request.nowMs);
     for (const algorithm of policy.algorithms) {
       headers.push(

@@ -17,7 +17,7 @@ const log = openLog(data.config.logLevel).child({ thread: data.lane });
 const metrics = new SessionMetrics(NOTHING_TO_READ);
 /** Stands for the answer that only the session thread can give. */
 const UNPROVEN: HttpReply = { status: 'unproven', body: '' };
-const { store, cwmp } = openSessionParts(data, new SessionTable(data.sessionMemory), {
+const { store, cwmp, claims } = openSessionParts(data, new SessionTable(data.sessionMemory), {
   metrics,
   log,
   big: null,
@@ -62,6 +62,7 @@ export default async function run(task: BigTask): Promise<BigResult> {
         .flushed()
         .catch((error: unknown) => log.error({ err: error }, 'the store could not be flushed at the end'));
       await store.close();
+      claims?.close();
       return { type: 'closed' };
   }
 }

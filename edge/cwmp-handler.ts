@@ -5,8 +5,8 @@
 // The quiet path (a periodic Inform that teaches nothing, an empty POST, no work) runs without a promise and without a write.
 
 import { assert } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
-import type { CpeId } from '../base/ids.ts';
+import { type Clock, systemElapsed } from '../base/clock.ts';
+import { type CpeId, newId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { systemTimers } from '../base/timers.ts';
@@ -22,6 +22,8 @@ import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Admission } from './admission.ts';
 import type { Identity } from './auth.ts';
+import type { Claims } from './claims/claims.ts';
+import { steadyMs } from './claims/lease.ts';
 import { BodyUnpacker, contentEncodingOf, packBody } from './content-encoding.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import type { ReceivedUpload } from './file-server.ts';
@@ -35,12 +37,12 @@ import { COME_AGAIN, NO_CONTENT, plain, SOAP, shed, soap, statusLine } from './r
 import type { SessionClaims } from './session-cookie.ts';
 import { type Effects, noEffects, SessionTurn, sessionFact } from './session-turn.ts';
 import type { Found, Sessions } from './sessions.ts';
-import type { DeviceRecord, EdgeStore, SessionRecord } from './store/store.ts';
-import type { TaskContext } from './tasks/task.ts';
+import type { DeviceRecord, EdgeStore, RelayStore, SessionRecord } from './store/store.ts';
+import type { TaskContext, TaskFiles } from './tasks/task.ts';
 import type { WaitWatch } from './wait-watch.ts';
 
 export interface CwmpHandlerOptions {
-  store: EdgeStore;
+  store: EdgeStore & Pick<RelayStore, 'transact'>;
   sessions: Sessions;
   quiet: QuietInforms;
   lastContacts: LastContacts;
@@ -53,9 +55,12 @@ export interface CwmpHandlerOptions {
   admission: Pick<Admission, 'isOpen' | 'judge'>;
   waits: Pick<WaitWatch, 'writing' | 'written'>;
   clock: Clock;
+  /** Null where no edge shares its work with others: then nothing is claimed. */
+  claims: Claims | null;
   log: Log;
   downloadUrl(cpeId: CpeId, fileId: string): string;
   uploadUrl(cpeId: CpeId, actionId: string): string;
+  files: TaskFiles;
   /** Highest sequence that control has acknowledged, of whatever thread: the session may have begun on another one. */
   ackedSequence(): number;
   /** Tells the relay that the outbox has something. */
@@ -77,7 +82,7 @@ export class CwmpHandler {
 
   constructor(options: CwmpHandlerOptions) {
     this.#o = options;
-    this.#hold = new FirstContactHold({ ...options, timers: systemTimers });
+    this.#hold = new FirstContactHold({ ...options, elapsed: systemElapsed, timers: systemTimers });
     this.#turn = new SessionTurn(options);
     const taskContext = this.#taskContext.bind(this);
     this.#informs = new InformHandler({ ...options, timers: systemTimers, taskContext });
@@ -116,18 +121,54 @@ export class CwmpHandler {
   }
 
   /** An upload is complete on the disk: its task hears of it, control gets the fact. Resolves when neither can be lost any more. */
-  async uploaded({ cpeId, actionId, fileId, bytes, sha256 }: ReceivedUpload): Promise<void> {
-    const { store, clock } = this.#o;
-    const device = store.getDevice(cpeId);
-    if (device !== undefined) {
-      const context = this.#taskContext(cpeId, this.#o.profiles.byId(device.cpe.profile), device.cpe);
-      const own = store.workOf(cpeId).filter((record) => record.work.actionId === actionId);
-      for (const changed of applyEvents(own, [{ type: 'upload', fileId, bytes, sha256 }], context))
-        store.putWork(changed);
-    }
-    await this.#o.store.appendFacts([{ type: 'upload', body: { cpeId, actionId, fileId, bytes, sha256 } }], clock.now())
+  async uploaded(upload: ReceivedUpload): Promise<void> {
+    const { store, clock, claims, nudge } = this.#o;
+    const { cpeId, actionId, fileId, bytes, sha256 } = upload;
+    // Before the CPE is answered: then it tells that its transfer is over, and its session writes the same record.
+    if (claims === null) await this.#hearUpload(upload);
+    else if (!(await this.#claimUpload(claims, upload))) this.#claimUploadLater(claims, upload);
+    await store.appendFacts([{ type: 'upload', body: { cpeId, actionId, fileId, bytes, sha256 } }], clock.now())
       .durable;
-    this.#o.nudge();
+    nudge();
+  }
+
+  /** Its task hears of it. */
+  async #hearUpload({ cpeId, actionId, fileId, bytes, sha256 }: ReceivedUpload): Promise<void> {
+    const { store } = this.#o;
+    const device = store.getDevice(cpeId);
+    if (device === undefined) return;
+    const context = this.#taskContext(cpeId, this.#o.profiles.byId(device.cpe.profile), device.cpe);
+    // Alone: a session of this CPE may be writing the record, and what it heard must not be written over.
+    await store.transact((transaction) => {
+      const record = transaction.getWork(cpeId, actionId);
+      const heard = record && applyEvents([record], [{ type: 'upload', fileId, bytes, sha256 }], context);
+      for (const changed of heard ?? []) transaction.putWork(changed);
+    });
+  }
+
+  /** The same when the work has to be claimed for it. False when it cannot be had now. */
+  async #claimUpload(claims: Claims, upload: ReceivedUpload): Promise<boolean> {
+    const { cpeId, actionId } = upload;
+    const token = newId();
+    if ((await claims.take(cpeId, token, actionId)) !== 'all') return false;
+    await this.#hearUpload(upload);
+    claims.release(cpeId, token);
+    return true;
+  }
+
+  /** A session on another edge has the work, or nobody can say: the CPE does not wait for that, its task does for as long as for a file. */
+  #claimUploadLater(claims: Claims, upload: ReceivedUpload, waitedMs: number = LIMITS.claimAgainMs): void {
+    const { cpeId, actionId } = upload;
+    systemTimers.after(LIMITS.claimAgainMs, async () => {
+      try {
+        if (await this.#claimUpload(claims, upload)) return;
+        if (waitedMs < LIMITS.uploadArrivalMs)
+          return this.#claimUploadLater(claims, upload, waitedMs + LIMITS.claimAgainMs);
+        this.#o.log.warn({ cpeId, actionId }, 'the work of an upload could not be claimed; it ends without its file');
+      } catch (error) {
+        this.#o.log.error({ err: error, cpeId, actionId }, 'an upload was not told to its work');
+      }
+    });
   }
 
   /** The quiet session's last POST, or the CPE's handing over of the turn. */
@@ -221,7 +262,43 @@ export class CwmpHandler {
     if (message.type === 'empty' && record !== undefined && record.holdUntilSequence > 0) {
       return this.#goOnHeld(exchange, identity, message, found, record.holdUntilSequence);
     }
-    return this.#goOnWithRecord(exchange, identity, message, found);
+    return this.#goOnWithWork(exchange, identity, message, found);
+  }
+
+  /** Under what this session's work is claimed; '' where nobody claims. */
+  #tokenOf({ claims: { sessionId }, record }: Found): string {
+    return this.#o.claims === null ? '' : record?.claimToken || sessionId;
+  }
+
+  #goOnWithWork(
+    exchange: CwmpExchange,
+    identity: Identity | null,
+    message: CpeMessage,
+    found: Found,
+  ): Promise<HttpReply> {
+    const { claims, store } = this.#o;
+    if (claims === null || message.type === 'request') return this.#goOnWithRecord(exchange, identity, message, found);
+    const token = this.#tokenOf(found);
+    // Work that came since the Inform; what was left alone then stays so for this session.
+    const isNew = store.workOf(found.claims.cpeId).some((record) => record.claim?.token !== token);
+    if (!isNew) return this.#goOnWithRecord(exchange, identity, message, found);
+    return this.#goOnClaiming(exchange, identity, message, found, claims, token);
+  }
+
+  async #goOnClaiming(
+    exchange: CwmpExchange,
+    identity: Identity | null,
+    message: CpeMessage,
+    found: Found,
+    claims: Claims,
+    token: string,
+  ): Promise<HttpReply> {
+    await claims.take(found.claims.cpeId, token);
+    // As in #goOnHeld.
+    const now = exchange.aborted ? null : this.#o.sessions.again(found);
+    if (now !== null) return this.#goOnWithRecord(exchange, identity, message, now);
+    claims.release(found.claims.cpeId, token);
+    return NO_CONTENT;
   }
 
   #remember(claims: SessionClaims): void {
@@ -245,7 +322,7 @@ export class CwmpHandler {
     if (exchange.aborted) return NO_CONTENT;
     // Or it informed anew, and what was true before the wait would overwrite that session (CWMP S11).
     const now = this.#o.sessions.again(found);
-    return now === null ? NO_CONTENT : this.#goOnWithRecord(exchange, identity, message, now);
+    return now === null ? NO_CONTENT : this.#goOnWithWork(exchange, identity, message, now);
   }
 
   async #goOnWithRecord(
@@ -254,7 +331,7 @@ export class CwmpHandler {
     message: CpeMessage,
     found: Found,
   ): Promise<HttpReply> {
-    const { store, metrics, clock } = this.#o;
+    const { store, metrics, clock, claims } = this.#o;
     const { cpeId, sessionId } = found.claims;
     const nowMs = clock.now();
     const device = store.getDevice(cpeId);
@@ -273,7 +350,9 @@ export class CwmpHandler {
       rpcs: 0,
       version: found.claims.version,
       holdUntilSequence: 0,
+      claimToken: '',
     };
+    const token = this.#tokenOf(found);
     if (record.posts >= LIMITS.sessionPostsMax) {
       return this.#end(
         found,
@@ -286,7 +365,7 @@ export class CwmpHandler {
     }
 
     const namespace = found.session.phase === 'awaiting-inform' ? device.cpe.namespace : found.session.namespace;
-    const effects = noEffects(cpeId, profile, namespace, record.actionId);
+    const effects = noEffects({ cpeId, profile, namespace, actionId: record.actionId, token });
     const next = (learned: Learned): InFlight | null => this.#turn.next(learned, record, effects, context);
     const { session, reply } = step(record.session, message, cpeId, next);
 
@@ -324,6 +403,7 @@ export class CwmpHandler {
       posts: record.posts + 1,
       rpcs: record.rpcs + (sent ? 1 : 0),
       holdUntilSequence: message.type === 'empty' ? 0 : record.holdUntilSequence,
+      claimToken: token,
     });
     this.#o.sessions.touch(found.claims, nowMs);
     if (found.record === undefined) this.#o.sessions.noLongerQuiet(found.claims);
@@ -334,8 +414,19 @@ export class CwmpHandler {
       // Cancelled or replaced while we planned it: it must not be sent, and what came instead gets the next session.
       return this.#end({ ...found, record }, exchange, identity, record, 'work-withdrawn', NO_CONTENT);
     }
+    const rendered = this.#render(reply, effects);
+    if (sent && !reply.request.repeatable && claims !== null) {
+      const untilMs = await claims.keep(cpeId, token, effects.actionId ?? '');
+      // The CPE informed anew meanwhile: what was to be sent is that session's to go on with.
+      if (this.#o.sessions.again(found) === null) return NO_CONTENT;
+      // Looked at last of all: what leaves later than this could meet what another edge does.
+      if (!(steadyMs() < untilMs)) {
+        await this.#turn.takeBack(effects);
+        return this.#end({ ...found, record }, exchange, identity, record, 'claim-lost', NO_CONTENT);
+      }
+    }
     if (sent) metrics.rpcs.inc(reply.request.method);
-    return this.#render(reply, effects);
+    return rendered;
   }
 
   /** An Inform without parameters told no root object (CWMP I8); what was read since does. The next Inform is described with it. */
@@ -370,6 +461,7 @@ export class CwmpHandler {
       this.#o.nudge();
     }
     await store.removeSession(cpeId, record.sessionId);
+    this.#o.claims?.release(cpeId, this.#tokenOf(found));
     this.#o.sessions.close(found, exchange, identity, why);
     return reply;
   }
@@ -386,6 +478,7 @@ export class CwmpHandler {
       known: (path) => store.knownParameter(cpeId, path),
       downloadUrl: (fileId) => this.#o.downloadUrl(cpeId, fileId),
       uploadUrl: (actionId) => this.#o.uploadUrl(cpeId, actionId),
+      files: this.#o.files,
     };
   }
 

@@ -3,11 +3,14 @@
 
 import type { Registry } from 'prom-client';
 import type { Clock } from '../base/clock.ts';
-import { StoreError } from '../base/errors.ts';
+import { BusError, StoreError } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { Tally } from '../base/metrics.ts';
 import { type AnyFactBody, type DecisionBody, type DecisionType, parseDecision, type Work } from '../bus/messages.ts';
 import type { BusMessage } from '../bus/transport.ts';
+import type { Claims } from './claims/claims.ts';
+import type { WorkFiles } from './file-fetcher.ts';
 import type { Waker } from './http-waker.ts';
 import { newWorkRecord } from './planner.ts';
 import type { EdgeTransaction, RelayStore, WorkRecord } from './store/store.ts';
@@ -21,6 +24,11 @@ export interface IntakeOptions {
   clock: Clock;
   /** Somebody waits for this CPE: it is let in first when there is no room for all. */
   expect(cpeId: string): void;
+  files: WorkFiles;
+  /** With what this edge holds at the moment; null where no claims are needed. */
+  claims: (Claims & { holds(actionId: string): boolean }) | null;
+  /** Control has taken the facts of this lane up to this one; what it decided for them is on the disk. */
+  taken(lane: number, sequence: number): void;
 }
 
 export class DecisionIntake {
@@ -37,7 +45,10 @@ export class DecisionIntake {
     );
   }
 
-  /** Resolves when every decision of the batch is on the disk; rejects with StoreError when the store takes no writes. */
+  /**
+   * Resolves when every decision of the batch is on the disk; rejects with StoreError when the store takes no writes, and with BusError when
+   * it is not known who may cancel something.
+   */
   async take(messages: BusMessage[]): Promise<void> {
     const { store, waker, log } = this.#o;
     const refusing = store.refusing();
@@ -45,10 +56,12 @@ export class DecisionIntake {
     if (refusing === 'disk-full' || refusing === 'broken') {
       throw new StoreError(refusing, 'The edge store takes no decisions now; they are delivered again.');
     }
-    const changes: ((transaction: EdgeTransaction) => void)[] = [];
+    const steps: ({ change: (transaction: EdgeTransaction) => void } | { cancel: DecisionBody<'cancel'> })[] = [];
     const settings: DecisionBody<'device'>[] = [];
     const wakes: DecisionBody<'wake'>[] = [];
     const waited: string[] = [];
+    const taken: DecisionBody<'taken'>[] = [];
+    const files = new Set<string>();
     for (const { id, payload } of messages) {
       const parsed = parseDecision(payload);
       if (parsed.type === 'unknown') {
@@ -61,11 +74,15 @@ export class DecisionIntake {
       this.#counts.inc(decision.type satisfies DecisionType);
       switch (decision.type) {
         case 'work':
-          changes.push((transaction) => handOver(transaction, decision.body));
+          steps.push({ change: (transaction) => handOver(transaction, decision.body) });
           if (isWaitedFor(decision.body)) waited.push(decision.body.cpeId);
+          if (typeof decision.body.args['fileId'] === 'string') files.add(decision.body.args['fileId']);
           break;
         case 'cancel':
-          changes.push((transaction) => this.#cancel(transaction, decision.body));
+          steps.push({ cancel: decision.body });
+          break;
+        case 'withdraw':
+          steps.push({ change: (transaction) => this.#withdraw(transaction, decision.body) });
           break;
         case 'device':
           settings.push(decision.body);
@@ -73,16 +90,32 @@ export class DecisionIntake {
         case 'wake':
           wakes.push(decision.body);
           break;
+        case 'taken':
+          taken.push(decision.body);
+          break;
       }
     }
+    // A small file comes faster than the CPE that is woken for it.
+    await Promise.all([...files].map((fileId) => this.#o.files.hold(fileId)));
     // Settings before work: what control changed first must be known when the CPE comes for the work.
-    for (const { cpeId, settings: ofDevice } of settings) store.putSettings(cpeId, ofDevice);
+    for (const { cpeId, settings: ofDevice, changedAt } of settings) store.putSettings(cpeId, ofDevice, changedAt);
     if (settings.length > 0) await store.flushed();
-    if (changes.length > 0) {
-      await store.transact((transaction) => {
-        for (const change of changes) change(transaction);
+    // In their order, and together what stands together: an action may be handed over, taken back and handed over again.
+    for (let at = 0; at < steps.length; ) {
+      const step = steps[at]!;
+      if ('cancel' in step) {
+        await this.#cancel(step.cancel);
+        at++;
+        continue;
+      }
+      at = await store.transact((transaction) => {
+        let next = at;
+        for (let change = steps[next]; change !== undefined && 'change' in change; change = steps[++next])
+          change.change(transaction);
+        return next;
       });
     }
+    for (const { lane, sequence } of taken) this.#o.taken(lane, sequence);
     for (const cpeId of waited) this.#o.expect(cpeId);
     for (const { cpeId, why } of wakes) {
       // A wake for a campaign alone is nothing somebody waits for.
@@ -92,16 +125,38 @@ export class DecisionIntake {
     }
   }
 
-  #cancel(transaction: EdgeTransaction, { cpeId, actionId }: DecisionBody<'cancel'>): void {
-    const { clock, log } = this.#o;
+  async #cancel({ cpeId, actionId }: DecisionBody<'cancel'>): Promise<void> {
+    const { store, clock, log, claims } = this.#o;
+    const token = newId();
+    const claimed = claims === null ? 'all' : await claims.take(cpeId, token, actionId);
+    const isOpen = (): boolean => store.workOf(cpeId).some(({ work }) => work.actionId === actionId);
+    // It comes again: dropped here, it would be done although somebody took it back.
+    if (claimed === 'away' && isOpen())
+      throw new BusError('not-taken', `Who has action ${actionId} cannot be seen now.`);
+    const nowMs = clock.now();
+    const ended = await store.transact((transaction) => {
+      const record = transaction.getWork(cpeId, actionId);
+      // Unknown: its result is on its way already. In flight, or in a session of another edge: the CPE is doing it now, and its own result
+      // tells what came of it.
+      const isHere = claims === null || claims.holds(actionId);
+      if (record === undefined || record.inFlight || !isHere) {
+        log.info({ cpeId, actionId, inFlight: record?.inFlight, isHere }, 'too late to cancel');
+        return null;
+      }
+      transaction.removeWork(cpeId, actionId);
+      const fact = cancelled(record, nowMs);
+      transaction.appendFacts([fact], nowMs);
+      return fact;
+    });
+    if (ended !== null) claims?.over(cpeId, actionId, ended.body.generation, ended.body.result);
+    claims?.release(cpeId, token);
+  }
+
+  #withdraw(transaction: EdgeTransaction, { cpeId, actionId, generation }: DecisionBody<'withdraw'>): void {
     const record = transaction.getWork(cpeId, actionId);
-    // Unknown: its result is on its way already. In flight: the CPE is doing it now, and its own result tells what came of it.
-    if (record === undefined || record.inFlight) {
-      log.info({ cpeId, actionId, inFlight: record !== undefined }, 'too late to cancel');
-      return;
-    }
+    // One that is held here learns it from its claim, when its session goes on.
+    if (record === undefined || record.work.generation > generation || this.#o.claims?.holds(actionId)) return;
     transaction.removeWork(cpeId, actionId);
-    transaction.appendFacts([cancelled(record, clock.now())], clock.now());
   }
 }
 
@@ -117,7 +172,7 @@ function handOver(transaction: EdgeTransaction, work: Work): void {
   if (known === undefined || known.work.generation < work.generation) transaction.putWork(newWorkRecord(work));
 }
 
-function cancelled({ work, rpcs, startedAt }: WorkRecord, nowMs: number): AnyFactBody {
+function cancelled({ work, rpcs, startedAt }: WorkRecord, nowMs: number): Extract<AnyFactBody, { type: 'result' }> {
   const why =
     rpcs.length === 0
       ? 'Cancelled before anything was sent to the CPE.'

@@ -34,7 +34,7 @@ beforeEach(async () => {
   server = await openHttp(
     '127.0.0.1',
     0,
-    { credentials: false, frontHeader: '' },
+    { credentials: false, front: null },
     {
       head: (exchange) => {
         files.take(exchange);

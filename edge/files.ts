@@ -1,9 +1,10 @@
 // The files of an edge on its disk: what operators give us for Download, and what CPEs Upload. A file is `<id>.json`, which says what it
 // is and names its data file; both lie flat in one folder, and no name from outside ever becomes a path. A data file that no .json names
-// is one that was never finished. HTTP and its URLs are elsewhere.
+// is one that was never finished; `<id>.fetch` is one that is being fetched from another Starling, and is gone on with after a restart.
+// HTTP and its URLs are elsewhere.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, mkdirSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -11,6 +12,7 @@ import { assert } from '../base/assert.ts';
 import { Refused } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
+import type { UploadedFile } from './tasks/task.ts';
 
 const fileMeta = z.object({
   fileId: z.string(),
@@ -47,6 +49,20 @@ export class FileStore {
     this.#dir = dir;
   }
 
+  /** True when it is whole on this disk. */
+  has(fileId: string): boolean {
+    return isFileId(fileId) && existsSync(this.#metaPath(fileId));
+  }
+
+  /** The upload of an action, when it is whole on this disk; null otherwise. */
+  uploaded(actionId: string): UploadedFile | null {
+    if (!this.has(actionId)) return null;
+    const { fileId, bytes, sha256, source } = fileMeta.parse(
+      JSON.parse(readFileSync(this.#metaPath(actionId), 'utf8')),
+    );
+    return source === 'cpe' ? { fileId, bytes, sha256 } : null;
+  }
+
   /** What is known of a file; null when there is none of this id. */
   async meta(fileId: string): Promise<FileMeta | null> {
     if (!isFileId(fileId)) return null;
@@ -67,6 +83,20 @@ export class FileStore {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw error;
+    }
+  }
+
+  /** Up to `bytesMax` bytes from `offset` on, fewer at its end; null when it is not here. */
+  async read(fileId: string, offset: number, bytesMax: number): Promise<{ meta: FileMeta; bytes: Uint8Array } | null> {
+    const meta = await this.meta(fileId);
+    const data = meta === null ? null : await this.openData(meta);
+    if (meta === null || data === null) return null;
+    try {
+      const length = Math.max(0, Math.min(bytesMax, meta.bytes - offset));
+      const { bytesRead, buffer } = await data.read(Buffer.alloc(length), 0, length, offset);
+      return { meta, bytes: buffer.subarray(0, bytesRead) };
+    } finally {
+      await data.close();
     }
   }
 
@@ -103,6 +133,30 @@ export class FileStore {
     return new PendingFile(this, this.#dir, data, await openFile(join(this.#dir, data), 'wx', 0o600));
   }
 
+  /** Begins a file that comes from another Starling, or goes on where an earlier try of it ended: `bytes` says where. */
+  async resume(fileId: string): Promise<PendingFile> {
+    assert(isFileId(fileId), `"${fileId}" cannot be the id of a file`);
+    const data = `${fileId}.fetch`;
+    const handle = await open(join(this.#dir, data), 'a+', 0o600);
+    const pending = new PendingFile(this, this.#dir, data, handle);
+    await pending.readBack();
+    return pending;
+  }
+
+  /** Removes files of operators that were fetched, and are to be had again, before `beforeMs`. @returns how many. */
+  async removeCopies(beforeMs: number): Promise<number> {
+    let removed = 0;
+    for (const name of await readdir(this.#dir)) {
+      const fileId = /^([A-Za-z0-9_-]+)\.json$/.exec(name)?.[1];
+      if (fileId === undefined) continue;
+      const meta = await this.meta(fileId);
+      if (meta?.source !== 'operator' || (await stat(this.#metaPath(fileId))).mtimeMs >= beforeMs) continue;
+      await this.remove(fileId);
+      removed++;
+    }
+    return removed;
+  }
+
   async remove(fileId: string): Promise<void> {
     const meta = await this.meta(fileId);
     if (meta === null) return;
@@ -120,7 +174,8 @@ export class FileStore {
       if (/^[A-Za-z0-9_-]+\.json$/.test(name)) continue;
       const path = join(this.#dir, name);
       const touched = await stat(path);
-      if (touched.mtimeMs >= beforeMs || (await this.meta(name.split('.')[0] ?? ''))?.data === name) continue;
+      const isKept = name.endsWith('.fetch') && touched.mtimeMs >= beforeMs - LIMITS.fileFetchLeftMs;
+      if (isKept || touched.mtimeMs >= beforeMs || (await this.meta(name.split('.')[0] ?? ''))?.data === name) continue;
       await rm(path, { force: true });
       removed++;
     }
@@ -132,7 +187,7 @@ export class FileStore {
   }
 }
 
-/** A file that is being written. Exactly one of commit and discard ends it. */
+/** A file that is being written. Exactly one of commit, discard and, of one that was resumed, leave ends it. */
 export class PendingFile {
   readonly #store: FileStore;
   readonly #dir: string;
@@ -147,6 +202,29 @@ export class PendingFile {
     this.#dir = dir;
     this.#data = data;
     this.#handle = handle;
+  }
+
+  /** How many there are so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** True when what was written has this digest. */
+  matches(sha256: string): boolean {
+    return this.#hash.copy().digest('hex') === sha256;
+  }
+
+  /** Counts what an earlier try left; once, before anything is written. */
+  async readBack(): Promise<void> {
+    for await (const chunk of this.#handle.createReadStream({ autoClose: false, start: 0 })) {
+      this.#hash.update(chunk);
+      this.#bytes += chunk.length;
+    }
+  }
+
+  /** Leaves what was written where `resume` finds it. */
+  async leave(): Promise<void> {
+    await this.#close();
   }
 
   /** Appends; one call at a time. Anything but 'ok' is final. Throws what the disk throws, a full disk excepted. */
@@ -166,12 +244,15 @@ export class PendingFile {
 
   /** Makes the file visible and durable: when this resolves, it survives a power cut. Replaces an older file of the same id at once. */
   async commit(details: FileDetails): Promise<FileMeta> {
-    const meta: FileMeta = { ...details, bytes: this.#bytes, sha256: this.#hash.digest('hex'), data: this.#data };
+    // A name of its own for good: the next fetch of this id begins a file of the old name.
+    const data = this.#data.replace(/\.fetch$/, () => `.${randomBytes(8).toString('hex')}`);
+    const meta: FileMeta = { ...details, bytes: this.#bytes, sha256: this.#hash.digest('hex'), data };
     await this.#handle.sync();
     await this.#close();
     const older = await this.#store.meta(meta.fileId);
     const path = join(this.#dir, `${meta.fileId}.json`);
-    const temporary = `${join(this.#dir, this.#data)}.meta`;
+    if (meta.data !== this.#data) await rename(join(this.#dir, this.#data), join(this.#dir, meta.data));
+    const temporary = `${join(this.#dir, meta.data)}.meta`;
     await writeDurably(temporary, JSON.stringify(meta));
     await rename(temporary, path);
     const folder = await open(this.#dir, 'r');

@@ -6,7 +6,7 @@ function bench() {
   const timers = new ManualTimers();
   const world = { acked: 0 };
   const gone: number[] = [];
-  const hold = new FirstContactHold({ ackedSequence: () => world.acked, clock: timers.clock, timers });
+  const hold = new FirstContactHold({ ackedSequence: () => world.acked, elapsed: () => timers.clock.now(), timers });
   const until = (sequence: number): void => void hold.until(sequence).then(() => gone.push(sequence));
   const advance = async (ms: number): Promise<void> => {
     timers.advance(ms);

@@ -2,13 +2,13 @@
 // wait on one thread share one timer: thousands of new CPEs, or somebody who invents them, cost no more looks than one. It does not know
 // what the work is, nor whether there is any.
 
-import type { Clock } from '../base/clock.ts';
 import type { Timers } from '../base/timers.ts';
 
 export interface FirstContactHoldOptions {
   /** Highest sequence that control has acknowledged, of whatever thread: the session may have begun on another one. */
   ackedSequence(): number;
-  clock: Clock;
+  /** See systemElapsed: a wall clock that is set back would keep CPEs waiting for as long. */
+  elapsed(): number;
   timers: Timers;
 }
 
@@ -35,7 +35,7 @@ export class FirstContactHold {
   until(sequence: number): Promise<void> {
     if (this.#o.ackedSequence() >= sequence) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#held.push({ sequence, untilMs: this.#o.clock.now() + HOLD_MS, go: resolve });
+      this.#held.push({ sequence, untilMs: this.#o.elapsed() + HOLD_MS, go: resolve });
       if (this.#held.length === 1) this.#lookLater();
     });
   }
@@ -43,7 +43,7 @@ export class FirstContactHold {
   #lookLater(): void {
     this.#o.timers.after(LOOK_MS, () => {
       const acked = this.#o.ackedSequence();
-      const nowMs = this.#o.clock.now();
+      const nowMs = this.#o.elapsed();
       this.#held = this.#held.filter(({ sequence, untilMs, go }) => {
         const waits = sequence > acked && nowMs < untilMs;
         if (!waits) go();

@@ -4,28 +4,16 @@
 import { connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { expect, test, vi } from 'vitest';
-import { ManualClock } from '../base/clock.ts';
-import { silentLog } from '../base/log.ts';
-import { systemTimers } from '../base/timers.ts';
 import { CONTENT_TYPE, referenceInform } from '../bench/reference-inform.ts';
 import { InformGlance } from '../cwmp/inform-glance.ts';
 import { InformLayouts, type Layout } from '../cwmp/inform-layouts.ts';
-import type { CpeMessage, ParameterValue } from '../cwmp/message.ts';
-import { read } from '../cwmp/read.ts';
+import type { ParameterValue } from '../cwmp/message.ts';
 import { readMessage as readSecond } from '../cwmp/xmldom-reader.ts';
-import { ProfileChooser } from '../profiles/choose.ts';
-import { loadProfiles } from '../profiles/load.ts';
-import { NOTHING_TO_READ, SessionMetrics } from './edge-metrics.ts';
-import { type HttpExchange, type HttpReply, openHttp } from './http.ts';
-import { InformHandler } from './inform-handler.ts';
-import { LastContacts } from './last-contacts.ts';
-import { QuietInforms } from './quiet-informs.ts';
+import { type HttpExchange, type HttpFront, type HttpReply, openHttp } from './http.ts';
+import { EXCHANGE, informIn, informThread } from './inform-handler.test-helper.ts';
 import { type SessionClaims, SessionCookies } from './session-cookie.ts';
-import { createSessionMemory, SessionTable } from './session-table.ts';
-import { Sessions } from './sessions.ts';
 import { decodeHot, encodeHot } from './store/codec.ts';
 import { openStore, sessionOf } from './store/store.test-helper.ts';
-import type { TaskContext } from './tasks/task.ts';
 
 setFlagsFromString('--allow-natives-syntax');
 const haveSameMap = new Function('a', 'b', 'return %HaveSameMap(a, b)') as (a: object, b: object) => boolean;
@@ -47,11 +35,13 @@ test('the check tells shapes apart', () => {
   expect(others([made(1, 2), { ...late, extra: 1 }])).toEqual([1]);
 });
 
+const FRONT: HttpFront = { certificateHeader: 'x-front', addressHeader: 'x-address', isTrusted: () => true };
 const head = (line: string, more: string): string => `${line} HTTP/1.1\r\nHost: acs\r\n${more}\r\n`;
 const REQUESTS = [
   head('POST /', 'Content-Length: 0\r\n'),
   head('POST /some/path?x=1', 'Content-Length: 0\r\nCookie: sid=1\r\nAuthorization: Basic eDp5\r\n'),
   `${head('POST /', `Content-Type: ${CONTENT_TYPE}\r\nContent-Length: 4\r\n`)}<x/>`,
+  head('POST /', 'Content-Length: 0\r\nX-Front: a\r\nX-Address: 192.0.2.7\r\n'),
   head('POST /files/one', 'Content-Length: 0\r\n'),
   head('GET /files/one', 'Range: bytes=0-1\r\n'),
   `${head('PUT /files/one', 'Content-Length: 4\r\nContent-Range: bytes 0-3/4\r\n')}<x/>`,
@@ -65,7 +55,7 @@ test.each([true, false])(
     const server = await openHttp(
       '127.0.0.1',
       0,
-      { credentials, frontHeader: credentials ? 'x-front' : '' },
+      { credentials, front: credentials ? FRONT : null },
       {
         head(exchange) {
           exchanges.push(exchange);
@@ -96,47 +86,18 @@ test.each([true, false])(
 );
 
 const INFORM = referenceInform();
-const EXCHANGE = {
-  address: '192.0.2.1',
-  addressBytes: Uint8Array.of(192, 0, 2, 1),
-  contentType: CONTENT_TYPE,
-  cookie: '',
-} as HttpExchange;
 
-/** The parts of a session thread that answer Informs, without sockets. */
 function thread() {
-  const { store } = openStore();
-  const clock = new ManualClock();
-  const metrics = new SessionMetrics(NOTHING_TO_READ);
-  const profiles = new ProfileChooser(loadProfiles());
-  const cookies = new SessionCookies(Buffer.alloc(32, 7));
-  const table = new SessionTable(createSessionMemory());
-  const sessions = new Sessions({ store, table, cookies, metrics, clock, log: silentLog, incarnation: 1, lane: 1 });
-  const lastContacts = new LastContacts({ store, clock, log: silentLog, nudge() {} });
-  const quiet = new QuietInforms({ store, sessions, lastContacts, metrics, profiles, clock });
-  const informs = new InformHandler({
-    ...{ store, sessions, quiet, lastContacts, metrics, profiles, clock, timers: systemTimers, log: silentLog },
-    waits: { writing: () => 0, written() {} },
-    taskContext: () => ({}) as TaskContext,
-    nudge() {},
-    unproven: () => null,
-  });
+  const { store, quiet, metrics, cookies, informs, lastContacts, answer } = informThread();
   const inform = async (bytes: Buffer): Promise<HttpReply> => {
     const glanced = quiet.answer(EXCHANGE, null, bytes);
     if (glanced !== null) return glanced;
     const news = quiet.news(null, bytes);
     if (news !== null) return 'told' in news ? informs.tell(EXCHANGE, null, news) : news;
-    const message = messageOf(bytes);
-    return await informs.answer(EXCHANGE, null, message.inform, message.envelope, [], true);
+    return await answer(bytes);
   };
   const claimsOf = (reply: HttpReply): SessionClaims => cookies.open(/sid=([^;]*)/.exec(reply.setCookie!)![1]!)!;
   return { store, quiet, metrics, inform, claimsOf, lastContacts };
-}
-
-function messageOf(bytes: Buffer): Extract<CpeMessage, { type: 'inform' }> {
-  const { result } = read(bytes, CONTENT_TYPE);
-  if (result.type === 'refused' || result.message.type !== 'inform') throw new Error('no Inform');
-  return result.message;
 }
 
 test('answers to Informs have one shape (news, quiet, glanced at, news told by values), and so have their claims and session records', async () => {
@@ -199,11 +160,11 @@ test('entries of a ParameterList have one shape: of repeated markup or parsed, p
   const second = readSecond(INFORM, CONTENT_TYPE);
   if (second.type === 'refused' || second.message.type !== 'inform') throw new Error('no Inform');
   const lists: ParameterValue[][] = [
-    messageOf(INFORM).inform.ParameterList,
-    messageOf(Buffer.from(strange)).inform.ParameterList,
-    messageOf(INFORM).inform.ParameterList,
+    informIn(INFORM).inform.ParameterList,
+    informIn(Buffer.from(strange)).inform.ParameterList,
+    informIn(INFORM).inform.ParameterList,
     second.message.inform.ParameterList,
-    decodeHot(encodeHot(messageOf(INFORM).inform.ParameterList)),
+    decodeHot(encodeHot(informIn(INFORM).inform.ParameterList)),
   ];
   expect(lists.map(({ length }) => length)).toEqual([12, 12, 12, 12, 12]);
   expect(others(lists.flat())).toEqual([]);

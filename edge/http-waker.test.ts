@@ -4,7 +4,7 @@ import { ManualTimers } from '../base/timers.ts';
 import { HttpWaker, type WakeOutcome, type WakeResult, type WakeTarget } from './http-waker.ts';
 
 /** A waker with every look-up a plain variable; requests stay open until `answer`. */
-function bench() {
+function bench(mayComeElsewhere = false) {
   const timers = new ManualTimers();
   const asked: string[] = [];
   const open: ((result: WakeResult) => void)[] = [];
@@ -23,13 +23,14 @@ function bench() {
     inSession: () => world.session,
     hasWork: () => world.work,
     contactMark: () => world.mark,
+    mayComeElsewhere,
     request: (target, signal) => {
       asked.push(target.url.replace(world.url, ''));
       world.signal = signal;
       return new Promise((resolve) => open.push(resolve));
     },
     settled: ({ cpeId, outcome }) => settled.push(`${cpeId} ${outcome}`),
-    clock: timers.clock,
+    elapsed: () => timers.clock.now(),
     timers,
   });
   /** Answers the oldest open request and lets the waker take note. */
@@ -122,6 +123,19 @@ test('new work after the CPE came is asked for at once, but not within 5 s of th
   waker.wake('a', 'newer work');
   timers.advance(0);
   expect(asked).toHaveLength(3);
+});
+
+test('a CPE that accepted may have come to another edge of its POP: new work asks again, not within 5 s', async () => {
+  const { waker, asked, answer, timers } = bench(true);
+  waker.wake('a', 'work');
+  await answer('accepted');
+  timers.advance(1_000);
+  waker.wake('a', 'new work');
+  waker.wake('a', 'newer work');
+  timers.advance(LIMITS.connectionRequestGapMs - 1_001);
+  expect(asked).toHaveLength(1);
+  timers.advance(1);
+  expect(asked).toHaveLength(2);
 });
 
 test('a wake while a retry waits brings it forward and counts afresh', async () => {

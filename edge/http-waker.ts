@@ -10,9 +10,9 @@
 // queued    Waits for one of the places in flight.
 // asking    The request is under way; a wake that comes now is part of it.
 // retrying  Waits for its next try, or for an open session to end; a wake brings it forward and counts afresh.
-// resting   The CPE accepted and is expected to inform within 30 s (R2). A wake before it came is part of the request that was accepted.
+// resting   The CPE accepted and is expected to inform within 30 s (R2). A wake before it came is part of the request that was accepted, unless
+//           it may have come to another edge.
 
-import type { Clock } from '../base/clock.ts';
 import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Timers } from '../base/timers.ts';
@@ -46,11 +46,14 @@ export interface WakerParts {
   hasWork(cpeId: CpeId): boolean;
   /** A number that is another one after each session of the CPE began. */
   contactMark(cpeId: CpeId): number;
+  /** The CPE may answer a request by a session with another edge, which is not seen here. */
+  mayComeElsewhere: boolean;
   /** Makes one request; never rejects. */
   request(target: WakeTarget, signal: AbortSignal): Promise<WakeResult>;
   /** Called with the outcome of each try. */
   settled(wake: FactBody<'wake'>): void;
-  clock: Clock;
+  /** See systemElapsed. */
+  elapsed(): number;
   timers: Timers;
 }
 
@@ -99,12 +102,12 @@ export class HttpWaker implements Waker {
     }
     if (entry.phase === 'queued' || entry.phase === 'asking') return;
     const cameSince = this.#parts.contactMark(cpeId) !== entry.mark;
-    if (entry.phase === 'resting' && !cameSince) return;
+    if (entry.phase === 'resting' && !cameSince && !this.#parts.mayComeElsewhere) return;
     entry.why = why;
     entry.owed = true;
     entry.tries = 0;
     // A CPE that came when it was last asked has shown that it takes them at this pace; somebody may be on the phone.
-    const gapMs = cameSince ? 0 : entry.askedAt + LIMITS.connectionRequestGapMs - this.#parts.clock.now();
+    const gapMs = cameSince ? 0 : entry.askedAt + LIMITS.connectionRequestGapMs - this.#parts.elapsed();
     this.#later(cpeId, entry, 'retrying', Math.max(0, gapMs));
   }
 
@@ -149,7 +152,7 @@ export class HttpWaker implements Waker {
   }
 
   async #ask(cpeId: CpeId, entry: Entry): Promise<void> {
-    const { clock, contactMark } = this.#parts;
+    const { elapsed, contactMark } = this.#parts;
     const target = this.#parts.target(cpeId);
     if (target === null || target.url === '') {
       this.#entries.delete(cpeId);
@@ -158,7 +161,7 @@ export class HttpWaker implements Waker {
       return;
     }
     entry.phase = 'asking';
-    entry.askedAt = clock.now();
+    entry.askedAt = elapsed();
     entry.mark = contactMark(cpeId);
     entry.owed = false;
     entry.tries++;
@@ -171,7 +174,7 @@ export class HttpWaker implements Waker {
   }
 
   #decide(cpeId: CpeId, entry: Entry, result: WakeResult): void {
-    const durationMs = this.#parts.clock.now() - entry.askedAt;
+    const durationMs = this.#parts.elapsed() - entry.askedAt;
     const retryMs = RETRY_MS[entry.tries - 1];
     let why = `${entry.why}: ${result.why}`;
     if (result.outcome === 'accepted') {

@@ -14,7 +14,7 @@ import {
   us_socket_local_port,
 } from 'uWebSockets.js';
 import { LIMITS } from '../base/limits.ts';
-import { addressText } from './address-text.ts';
+import { addressBytes, addressText } from './address-text.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import { BodyPace } from './body-pace.ts';
 
@@ -22,8 +22,15 @@ import { BodyPace } from './body-pace.ts';
 export interface HttpWants {
   /** Authorization, and the target that a Digest signs: nobody looks at them where CPEs need not prove who they are. */
   credentials: boolean;
-  /** Lower-case name of the header that a trusted TLS front sets; '' for none. */
-  frontHeader: string;
+  /** What a trusted TLS front says; null where none is waited for. */
+  front: HttpFront | null;
+}
+
+/** Headers of a TLS front, believed when the connection itself comes from one. Names in lower case, '' for those not read. */
+export interface HttpFront {
+  certificateHeader: string;
+  addressHeader: string;
+  isTrusted(peer: Uint8Array): boolean;
 }
 
 /** A certificate and its key, PEM files: connections are TLS then. */
@@ -45,7 +52,8 @@ export class HttpExchange {
   contentEncoding = '';
   /** From Content-Length; -1 when absent or not a number. */
   contentLength = -1;
-  frontHeader = '';
+  /** What a trusted front says of the client certificate; '' from anybody else. */
+  certificate = '';
   /** Of requests for files alone. */
   range = '';
   ifRange = '';
@@ -65,12 +73,17 @@ export class HttpExchange {
     this.res = res;
   }
 
-  /** Source address, 4 or 16 bytes; none of a connection that is gone and was not asked before. */
+  /** Source address of the CPE, 4 or 16 bytes; none of a connection that is gone and was not asked before. */
   get addressBytes(): Uint8Array {
     if (this.#addressBytes === null) {
       this.#addressBytes = this.aborted ? EMPTY : new Uint8Array(this.res.getRemoteAddress());
     }
     return this.#addressBytes;
+  }
+
+  /** The connection is that of a front, which told where the CPE is. */
+  cameFrom(bytes: Uint8Array): void {
+    this.#addressBytes = bytes;
   }
 
   /** The same in text, IPv4 or IPv6. A system call, so it is asked for when somebody wants it. */
@@ -440,7 +453,7 @@ export function rearm(res: HttpResponse): void {
 const BASIC = /^basic /i;
 
 /** A CWMP POST: the few headers that count. */
-function readPost(res: HttpResponse, req: HttpRequest, { credentials, frontHeader }: HttpWants): HttpExchange {
+function readPost(res: HttpResponse, req: HttpRequest, { credentials, front }: HttpWants): HttpExchange {
   const exchange = new HttpExchange(res);
   const length = req.getHeader('content-length');
   if (length === '0') exchange.contentLength = 0;
@@ -459,8 +472,18 @@ function readPost(res: HttpResponse, req: HttpRequest, { credentials, frontHeade
       exchange.query = req.getQuery() ?? '';
     }
   }
-  if (frontHeader !== '') exchange.frontHeader = req.getHeader(frontHeader);
+  if (front !== null) readFront(exchange, req, front);
   return exchange;
+}
+
+/** What the front says counts, if it is one; in front of any other decision, for who the CPE is and where it is come from here. */
+function readFront(exchange: HttpExchange, req: HttpRequest, front: HttpFront): void {
+  if (!front.isTrusted(exchange.addressBytes)) return;
+  if (front.certificateHeader !== '') exchange.certificate = req.getHeader(front.certificateHeader);
+  if (front.addressHeader === '') return;
+  // What is no address leaves the front's own: a request of the front itself, or of one that sets no such header.
+  const told = addressBytes(req.getHeader(front.addressHeader));
+  if (told !== null) exchange.cameFrom(told);
 }
 
 /** Anything else, which is rare. */

@@ -4,7 +4,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { type CpeId, cpeIdOf } from '../base/ids.ts';
+import { type CpeId, cpeIdOf, newId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Timers } from '../base/timers.ts';
@@ -17,6 +17,8 @@ import { type Negotiation, negotiate } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { type Identity, mayInformAs } from './auth.ts';
+import { isOurs } from './claims/claim.ts';
+import type { Claims } from './claims/claims.ts';
 import { CommitWindow } from './commit-window.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import type { CwmpExchange, HttpReply } from './http.ts';
@@ -24,7 +26,7 @@ import { InformFacts } from './inform-facts.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { beginSession } from './planner.ts';
 import type { InformNews, QuietInforms } from './quiet-informs.ts';
-import { plain, SOAP, setCookieOf, soap } from './replies.ts';
+import { plain, SOAP, setCookieOf, shed, soap } from './replies.ts';
 import { sessionFact } from './session-turn.ts';
 import type { Sessions } from './sessions.ts';
 import type { DeviceRecord, EdgeStore, InformDifference, SessionRecord, WorkRecord } from './store/store.ts';
@@ -41,6 +43,8 @@ export interface InformHandlerOptions {
   clock: Clock;
   timers: Timers;
   waits: Pick<WaitWatch, 'writing' | 'written'>;
+  /** Null where no claims are needed. */
+  claims: Claims | null;
   log: Log;
   taskContext(cpeId: CpeId, profile: Profile, facts: CpeFacts): TaskContext;
   nudge(): void;
@@ -91,7 +95,20 @@ interface Begun {
   reply: HttpReply;
 }
 
+/** Actions of ours that the events of an Inform may be of, by their CommandKeys. */
+const actionsIn = ({ Event }: Inform): string[] => [
+  ...new Set(Event.map(({ CommandKey }) => CommandKey).filter((key) => ACTION_ID.test(key))),
+];
+const ACTION_ID = /^[0-9A-Z]{26}$/;
 const NO_WORK: readonly WorkRecord[] = [];
+/** Of a session that claimed nothing: see SessionRecord.claimToken. */
+const NO_TOKEN = '';
+/**
+ * Seconds after which a CPE tells again what its work could not be told, and its tries after which it is acknowledged all the same: more than
+ * a minute by TR-069 §3.2.1.1, twice the lease of an edge that is gone.
+ */
+const UNHEARD_SECONDS = 5;
+const UNHEARD_TRIES = 5;
 
 export class InformHandler {
   readonly #o: InformHandlerOptions;
@@ -216,7 +233,11 @@ export class InformHandler {
    * @param before what was found when it came, @param mark and how many sessions its CPE had had until then.
    */
   async #inTurn(asked: Asked, before: Found | null, mark: number): Promise<HttpReply> {
-    const { waits, store } = this.#o;
+    const { waits, store, claims } = this.#o;
+    // Before the events are heard: they may be of work that another edge began, and comes with its claim.
+    const token = claims === null ? NO_TOKEN : await this.#claim(claims, asked);
+    // An InformResponse would take from the CPE what its work waits for, and the work would not hear it: it keeps it, and tells again.
+    if (token === null) return shed(UNHEARD_SECONDS);
     const since = waits.writing();
     try {
       await this.#window.turn();
@@ -225,7 +246,7 @@ export class InformHandler {
       const endsQuietly = !found.isNew && found.records.length === 0 && found.old === undefined;
       const begun = this.#begin(asked, found, endsQuietly ? asked.token : '');
       if (asked.reset) await store.resetShadow(asked.cpeId);
-      const facts = this.#write(asked, found, begun);
+      const facts = this.#write(asked, found, begun, token);
       // One flush covers all of it: group commit.
       if (facts === null) await store.flushed();
       else {
@@ -236,6 +257,32 @@ export class InformHandler {
     } finally {
       waits.written(since);
     }
+  }
+
+  /**
+   * Null when there are events that work may wait for, and it cannot be told: nobody can say whose it is, another edge has it, or it has not
+   * come here yet. After some tries they are heard without it.
+   */
+  async #claim(claims: Claims, { cpeId, memorable, inform }: Asked): Promise<string | null> {
+    const isLast = !memorable || inform.RetryCount >= UNHEARD_TRIES;
+    const pause = () => new Promise<void>((resolve) => this.#o.timers.after(LIMITS.claimAgainMs, resolve));
+    // An edge that was just started anew may not have been given the work yet.
+    const actionIds = isLast ? [] : actionsIn(inform);
+    for (let tries = 0; actionIds.length > 0 && (await claims.isBegunElsewhere(cpeId, actionIds)); tries++) {
+      if (tries > 0) return null;
+      await pause();
+    }
+    if (!this.#o.store.hasWork(cpeId)) return NO_TOKEN;
+    const token = newId();
+    let taken = await claims.take(cpeId, token);
+    if (taken === 'some' && !isLast) {
+      // Of a session that ended just now there the word is on its way. One that its CPE has left, or whose edge is gone, lasts longer.
+      await pause();
+      taken = await claims.take(cpeId, token);
+    }
+    if (taken === 'all' || isLast) return token;
+    claims.release(cpeId, token);
+    return null;
   }
 
   /** Only sessions of its own CPE change what an Inform is compared with, and only work makes another thing of it. */
@@ -300,16 +347,17 @@ export class InformHandler {
     const { cpeId, inform, token } = asked;
     metrics.sessionsQuiet.inc();
     const { nowMs, reply } = this.#begin(asked, found, isPeriodic(inform.Event) ? token : '');
-    lastContacts.mark(cpeId, nowMs);
+    lastContacts.mark(cpeId, nowMs, !isPeriodic(inform.Event));
     return reply;
   }
 
   /** Writes all that the Inform taught. Resolves when its facts are durable; null when there are none. */
-  #write(asked: Asked, found: Found, { sessionId, nowMs, timeoutMs }: Begun): Promise<void> | null {
-    const { store, metrics } = this.#o;
+  #write(asked: Asked, found: Found, { sessionId, nowMs, timeoutMs }: Begun, token: string): Promise<void> | null {
+    const { store, metrics, claims } = this.#o;
     const { cpeId, inform, envelope, tolerances, reset } = asked;
     const { facts, difference, isNew, moved, isSame, old, records, softwareVersion, connectionRequestUrl } = found;
     const { changed } = difference;
+    const holds = reset || isNew;
     const factBodies: AnyFactBody[] = [];
     if (old !== undefined && old.session.phase !== 'ended') {
       metrics.takeovers.inc();
@@ -322,16 +370,16 @@ export class InformHandler {
     if (asked.memorable || isNew || changed.length > 0 || moved) {
       const { Event: events, RetryCount: retryCount, CurrentTime: currentTime } = inform;
       const told = { cpe: facts, events, retryCount, currentTime, changed, reset, tolerances: [...tolerances] };
-      factBodies.push({ type: 'inform', body: { cpeId, sessionId, ...told } });
-    } else this.#o.lastContacts.mark(cpeId, nowMs);
+      factBodies.push({ type: 'inform', body: { cpeId, sessionId, ...told, ...(holds ? { held: true } : {}) } });
+    } else this.#o.lastContacts.mark(cpeId, nowMs, !isPeriodic(inform.Event));
 
     // What an earlier session left outstanding is of unknown outcome; then the events may be what some work waits for.
-    if (records.length > 0) {
+    const ours = claims === null ? records : records.filter((record) => token !== NO_TOKEN && isOurs(record, token));
+    if (ours.length > 0) {
       const context = this.#o.taskContext(cpeId, found.profile, facts);
       const events = inform.Event.map((event): CpeEvent => ({ type: 'event', event }));
-      for (const record of beginSession(records, events, context)) store.putWork(record);
+      for (const record of beginSession(ours, events, context)) store.putWork(record);
     }
-    const holds = reset || isNew;
     const last = factBodies.length > 0 ? store.appendFacts(factBodies, nowMs) : null;
     // A session that has nothing to do but to end is known by its cookie, as a quiet one is.
     if (holds || records.length > 0 || old !== undefined) {
@@ -347,6 +395,7 @@ export class InformHandler {
         rpcs: 0,
         version: facts.version,
         holdUntilSequence: holds && last !== null ? last.last : 0,
+        claimToken: token,
       });
     }
     return last === null ? null : last.durable;

@@ -1,5 +1,6 @@
 // The edge as a process tree: one store, session threads on one port, a relay, a waker. Wires them, starts them, drains them; decides nothing.
 
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -12,10 +13,15 @@ import { ConfigError } from '../base/errors.ts';
 import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import type { BusTransport } from '../bus/transport.ts';
+import { answerFiles } from '../bus/file-chunks.ts';
+import { claimsOf, uploadsOf } from '../bus/subjects.ts';
+import type { BusQuestions, BusTransport } from '../bus/transport.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
+import { answerClaims } from './claims/asking.ts';
+import { ClaimKeeper } from './claims/keeper.ts';
 import { type TakenPort, takePort } from './cwmp-port.ts';
+import { FileFetcher, filesOnDisk } from './file-fetcher.ts';
 import { openFileStore } from './files.ts';
 import { Relay } from './relay.ts';
 import { createSessionMemory, SessionTable } from './session-table.ts';
@@ -36,13 +42,19 @@ export interface Edge {
   close(): Promise<void>;
 }
 
+export interface EdgeParts {
+  /** Where control is asked for files, and asks for uploads; null when both share a data folder. */
+  questions?: BusQuestions | null;
+  /** A bench's own, which puts one beside the other. */
+  inlineBytesMax?: number;
+}
+
 /** How long a thread may take to say its metrics before they are left out of a scrape. */
 const METRICS_WAIT_MS = 2_000;
 const BROKEN_CHECK_MS = 1_000;
 
 /**
  * Starts the edge on `config.dataDir`/edge.
- * @param inlineBytesMax a bench's own, which puts one beside the other.
  * @throws ConfigError when the port is taken, or the folder or the certificate unusable.
  */
 export async function startEdge(
@@ -50,12 +62,12 @@ export async function startEdge(
   transport: BusTransport,
   log: Log,
   version: string,
-  inlineBytesMax: number = LIMITS.inlineBytesMax,
+  parts: EdgeParts = {},
 ): Promise<Edge> {
   checkCertificate(config);
   const taken = await takePort(config.cwmpHost, config.cwmpPort);
   try {
-    return await startOn(taken, config, transport, log, version, inlineBytesMax);
+    return await startOn(taken, config, transport, log, version, parts);
   } catch (error) {
     taken.release();
     throw error;
@@ -68,12 +80,13 @@ async function startOn(
   transport: BusTransport,
   log: Log,
   version: string,
-  inlineBytesMax: number,
+  { questions = null, inlineBytesMax = LIMITS.inlineBytesMax }: EdgeParts,
 ): Promise<Edge> {
   const storeDir = join(config.dataDir, 'edge');
   const filesDir = join(config.dataDir, 'files');
   const threadCount = config.edgeThreads;
-  await openFileStore(filesDir).removeLeftovers(performance.timeOrigin);
+  const files = openFileStore(filesDir);
+  await files.removeLeftovers(performance.timeOrigin);
   const stamps = Stamps.forNewStart(storeDir);
   const ackedMemory = new SharedArrayBuffer(8 * (2 * threadCount + 1));
   const store = openEdgeStore({ dir: storeDir, edgeId: config.edgeId, pop: config.pop, lane: 0, stamps });
@@ -82,15 +95,38 @@ async function startOn(
   const table = new SessionTable(sessionMemory);
   const contactMark = (cpeId: CpeId): number => table.mark(cpeId);
   const waker = openWaker({ store, contactMark, nudge: () => relay.nudge(), config, log, registry });
+  const { edgeId, pop } = config;
+  const fetcher =
+    questions === null
+      ? null
+      : new FileFetcher({ questions, store: files, pop, edgeId, log, registry, clock: systemClock });
+  const uploads = questions === null ? null : answerFiles(questions, uploadsOf(pop, edgeId), files);
+  const bucket = config.popShared ? transport.bucket(claimsOf(pop)) : null;
+  const me = { edgeId, incarnation: stamps.incarnation };
+  const claims = bucket === null ? null : new ClaimKeeper({ bucket, store, me, clock: systemClock, log, registry });
+  const claimsName = claims === null ? null : `starling claims ${randomUUID()}`;
+  // Threads of pools have the lanes behind those of session threads.
+  const stopAnswering =
+    claims === null || claimsName === null ? () => {} : answerClaims(claims, claimsName, 2 * threadCount);
   const relay = new Relay({
     store, transport, log, registry, acked: new BigInt64Array(ackedMemory), clock: systemClock,
     edgeId: config.edgeId, pop: config.pop, threads: threadCount, version,
     expect: (cpeId) => table.expect(cpeId, Math.ceil(systemClock.now() / 1_000) + LIMITS.expectedSeconds),
+    files: fetcher ?? filesOnDisk(files), claims,
     waker, profiles: new ProfileChooser(loadProfiles(config.profilesDir)),
   }); // biome-ignore format: a plain list
 
   const threads: SessionThread[] = [];
-  const base = { config, storeDir, filesDir, incarnation: stamps.incarnation, stampMemory: stamps.memory, ackedMemory };
+  const base = {
+    config,
+    storeDir,
+    filesDir,
+    incarnation: stamps.incarnation,
+    stampMemory: stamps.memory,
+    ackedMemory,
+    fetchesFiles: questions !== null,
+    claims: claimsName,
+  };
   const scheme = config.cwmpTlsCertificate === null ? 'http' : 'https';
   const publicUrl = config.cwmpPublicUrl ?? `${scheme}://${urlHost(config.cwmpHost)}:${port}`;
   if (config.cwmpPublicUrl === null && isWildcard(config.cwmpHost)) {
@@ -100,6 +136,7 @@ async function startOn(
     const data = { ...base, sessionMemory, lane, port, publicUrl, inlineBytesMax };
     threads.push(new SessionThread(data, () => relay.nudge(), log));
   }
+  await claims?.start();
   await Promise.all(threads.map((thread) => thread.listening));
   relay.start();
   // A store that failed a write acknowledges nothing any more and may have a damaged heap (edge/store/environment.ts): start anew.
@@ -125,7 +162,11 @@ async function startOn(
       clearInterval(watch);
       await Promise.all(threads.map((thread) => thread.drain(config.drainSeconds * 1_000)));
       waker.close();
+      await uploads?.close();
+      fetcher?.close();
       await relay.close();
+      await claims?.close();
+      stopAnswering();
       await store.close();
       release();
       log.info('edge closed');

@@ -8,8 +8,8 @@
 //   broken session interrupt      (timeout, crash, violation)
 //   no session     overdue        a deadline or a wait has passed
 //
-// Order within a session: work under way, then higher priority, then older; discovery (refresh) behind all other work, so that nobody
-// waits for the walk of a large tree; what restarts the CPE last, because it ends the session's usefulness (CWMP S15).
+// Order within a session: work under way or interrupted, then higher priority, then older; discovery (refresh) behind all other work, so
+// that nobody waits for the walk of a large tree; what restarts the CPE last, because it ends the session's usefulness (CWMP S15).
 
 import { assert } from '../base/assert.ts';
 import { Refused } from '../base/errors.ts';
@@ -293,11 +293,16 @@ function inOrder(records: readonly WorkRecord[]): WorkRecord[] {
   return [...records].sort(
     (a, b) =>
       turnOf(a.work) - turnOf(b.work) ||
-      Number(b.phase === 'running') - Number(a.phase === 'running') ||
+      Number(isUnderWay(b)) - Number(isUnderWay(a)) ||
       b.work.priority - a.work.priority ||
       a.work.createdAt - b.work.createdAt ||
       (a.work.actionId < b.work.actionId ? -1 : 1),
   );
+}
+
+/** In this session or in one that broke: whether the CPE did what was asked last is found out before other work does the like. */
+function isUnderWay({ phase, attempts }: WorkRecord): boolean {
+  return phase === 'running' || (phase === 'queued' && attempts > 0);
 }
 
 function turnOf(work: Work): number {

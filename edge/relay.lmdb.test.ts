@@ -1,103 +1,13 @@
-import { Registry } from 'prom-client';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { LIMITS } from '../base/limits.ts';
-import { silentLog } from '../base/log.ts';
-import { ManualTimers } from '../base/timers.ts';
-import { InProcessTransport } from '../bus/in-process.ts';
-import {
-  type ActionResult,
-  type Decision,
-  type DecisionBody,
-  type DecisionType,
-  type Fact,
-  MESSAGE_VERSION,
-} from '../bus/messages.ts';
-import { ALL_FACTS, decisionsFor } from '../bus/subjects.ts';
+import { MESSAGE_VERSION } from '../bus/messages.ts';
+import { decisionsFor } from '../bus/subjects.ts';
 import type { BusMessage } from '../bus/transport.ts';
-import { ProfileChooser } from '../profiles/choose.ts';
-import { loadProfiles } from '../profiles/load.ts';
-import { Relay } from './relay.ts';
+import { Bench, until } from './relay.test-helper.ts';
 import { Environment } from './store/environment.ts';
-import type { LmdbEdgeStore } from './store/lmdb-store.ts';
 import { openOutbox } from './store/stamps.ts';
-import { CPE, deviceOf, factsIn, openStore, recordOf, sessionOf, workOf } from './store/store.test-helper.ts';
+import { CPE, deviceOf, factsIn, recordOf, sessionOf, workOf } from './store/store.test-helper.ts';
 import { TASKS } from './tasks/table.ts';
-
-const profiles = new ProfileChooser(loadProfiles());
-
-/** An edge without session threads, and a control that remembers what it was told. */
-class Bench {
-  readonly timers = new ManualTimers();
-  readonly transport = new InProcessTransport();
-  readonly registry = new Registry();
-  readonly acked = new BigInt64Array(4);
-  readonly woken: string[] = [];
-  readonly facts: Fact[] = [];
-  /** Batches as they came, for order and size. */
-  readonly batches: number[] = [];
-  /** Set to make control refuse. */
-  refuse: Error | null = null;
-  /** CPEs somebody waits for. */
-  readonly expected: string[] = [];
-  free = LIMITS.storeReserveBytes * 4;
-  readonly store: LmdbEdgeStore;
-  readonly dir: string;
-  readonly relay: Relay;
-  #count = 0;
-
-  constructor() {
-    const opened = openStore({ freeBytes: async () => this.free });
-    this.store = opened.store;
-    this.dir = opened.dir;
-    const waker = { wake: (cpeId: string, why: string) => void this.woken.push(`${cpeId}: ${why}`) };
-    const { store, transport, registry, acked, timers } = this;
-    this.relay = new Relay({
-      store, transport, registry, acked, timers, waker, profiles, log: silentLog, clock: timers.clock,
-      edgeId: 'e1', pop: 'pop', threads: 2, version: '0.1.0', expect: (cpeId) => void this.expected.push(cpeId),
-    }); // biome-ignore format: a plain list
-    onTestFinished(() => this.relay.close());
-  }
-
-  control(): void {
-    this.transport.subscribe(ALL_FACTS, 'ingest', async (_, messages) => {
-      if (this.refuse !== null) throw this.refuse;
-      const facts = messages.flatMap(({ payload }) => JSON.parse(String(payload)) as Fact[]);
-      this.batches.push(facts.length);
-      this.facts.push(...facts);
-    });
-  }
-
-  /** The hello is on the disk first: the timer that would find it later stands still here. */
-  async start(): Promise<void> {
-    await this.store.flushed();
-    this.control();
-    this.relay.start();
-  }
-
-  async decide<T extends DecisionType>(type: T, body: DecisionBody<T>): Promise<void> {
-    const decision = { v: MESSAGE_VERSION, type, body } as unknown as Decision;
-    await this.transport.publish(decisionsFor('pop', 'e1'), [{ id: `d${this.#count++}`, payload: decision }]);
-  }
-
-  /** Lets the timer's rounds run for `ms`, and what they started. */
-  async pass(ms: number): Promise<void> {
-    this.timers.advance(ms);
-    await until(() => this.timers.pending >= 2);
-  }
-
-  of<T extends Fact['type']>(type: T): Extract<Fact, { type: T }>[] {
-    return this.facts.filter((fact): fact is Extract<Fact, { type: T }> => fact.type === type);
-  }
-
-  results(): { actionId: string; result: ActionResult }[] {
-    return this.of('result').map(({ body }) => body);
-  }
-}
-
-/** Waits for a condition that real disk writes bring about; the bound of the test is the bound of the wait. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-}
 
 test('hello is the first fact of a start, before anything threads append', async () => {
   const bench = new Bench();
@@ -142,7 +52,7 @@ test('a record is one message: its text as it was stored, under the id of its fi
   await until(() => bench.store.outboxDepth() === 0);
   // The hello was appended in the same turn.
   expect(records).toMatchObject([{ count: 4, last }]);
-  expect(published[0]).toEqual([{ id: `e1.0:${records[0]!.first}`, payload: records[0]!.text }]);
+  expect(published[0]).toEqual([{ id: `e1.0:${records[0]!.first}-${last}`, payload: records[0]!.text }]);
   expect(published).toEqual([published[0], published[0]]);
   expect(Number(Atomics.load(bench.acked, 0))).toBe(last);
   expect(await bench.registry.getSingleMetricAsString('starling_relay_facts_total')).toContain(' 4');
@@ -280,6 +190,24 @@ test('a decision that cannot be read is counted and left out; the others of its 
     [...odd, good].map((payload, i) => ({ id: `m${i}`, payload })),
   );
   expect(bench.store.workOf(CPE)).toHaveLength(1);
+  expect(await bench.registry.getSingleMetricAsString('starling_decisions_total')).toContain('{type="unknown"} 3');
+});
+
+test('decisions of a newer control are counted and acknowledged, batch by batch, and hold up nothing behind them', async () => {
+  const bench = new Bench();
+  await bench.start();
+  const newer = [
+    { v: MESSAGE_VERSION, type: 'bundle', body: { policies: [] } },
+    { v: MESSAGE_VERSION, type: 'work', body: { ...workOf('b'), kind: 'teleport' } },
+    { v: MESSAGE_VERSION + 1, type: 'work', body: workOf('c') },
+  ];
+  const decide = (payload: unknown, id: string): Promise<void> =>
+    bench.transport.publish(decisionsFor('pop', 'e1'), [{ id, payload }]);
+  for (const [i, payload] of newer.entries()) await decide(payload, `n${i}`);
+  // A member it does not know is nothing to stumble over.
+  await decide({ v: MESSAGE_VERSION, type: 'work', body: { ...workOf('a'), shard: 7 }, trace: 'x' }, 'known');
+  expect(bench.store.workOf(CPE).map(({ work }) => work.actionId)).toEqual(['a']);
+  expect(bench.store.workOf(CPE)[0]?.work).not.toHaveProperty('shard');
   expect(await bench.registry.getSingleMetricAsString('starling_decisions_total')).toContain('{type="unknown"} 3');
 });
 

@@ -1,22 +1,28 @@
 // The only thing on the edge that sees the bus. Outward it drains the outbox in order: read, publish, and only when control has it, remove.
-// A record of the outbox is a message of the bus, text for text: which facts are in it is for control to read.
+// A record of the outbox is a message of the bus, text for text: which facts are in it is for control to read. Where a publish that
+// resolves says only that a hub has stored something, control has it when it says so: until then a record is on its way (fact-window.ts).
 // Inward it makes decisions durable before they are acknowledged (decision-intake.ts); on its timer it looks after work and sessions
 // whose CPE does not come (upkeep.ts). It never sees a CWMP message.
 //
 // A batch that is not taken is read and published again after a pause, for as long as it takes: the centre may be away for a day. What
-// is published twice has the same message ids and, per lane, rising sequences; control's high-water marks make it count once.
+// is published twice has the same message ids and, per lane, rising sequences; control's high-water marks make it count once. What was
+// stored at the hub and is lost there is published again as well: control says that something is missing, or that it has all there is. While
+// it says nothing nothing is repeated: it may be away for a day, and what the hub keeps for it is not to grow meanwhile.
 
 import type { Registry } from 'prom-client';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, systemElapsed } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { gauge, Latency, Tally } from '../base/metrics.ts';
 import { settledWithin, systemTimers, type Timers } from '../base/timers.ts';
-import { factMessageId } from '../bus/messages.ts';
-import { decisionsFor, factsOf } from '../bus/subjects.ts';
-import type { BusTransport, Subscription } from '../bus/transport.ts';
+import { type LanePlace, parseMarks, recordMessageId } from '../bus/messages.ts';
+import { decisionsFor, factsOf, marksFor } from '../bus/subjects.ts';
+import type { BusMessage, BusTransport, Subscription } from '../bus/transport.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
+import type { ClaimKeeper } from './claims/keeper.ts';
 import { DecisionIntake } from './decision-intake.ts';
+import { FactWindow } from './fact-window.ts';
+import type { WorkFiles } from './file-fetcher.ts';
 import type { Waker } from './http-waker.ts';
 import type { FactRecord, RelayStore } from './store/store.ts';
 import { Upkeep } from './upkeep.ts';
@@ -37,8 +43,13 @@ export interface RelayOptions {
   version: string;
   /** Somebody waits for this CPE (see SessionTable). */
   expect(cpeId: string): void;
+  files: WorkFiles;
+  /** Null where no claims are needed. */
+  claims: ClaimKeeper | null;
   /** One per lane: the highest sequence control has acknowledged, for threads that wait for it. */
   acked: BigInt64Array;
+  /** Milliseconds that pass, whatever the wall clock does. */
+  elapsed?: () => number;
 }
 
 /** Outcomes of a batch. */
@@ -50,23 +61,36 @@ const PROBLEM_AFTER_MS = 30_000;
 export class Relay {
   readonly #o: RelayOptions;
   readonly #timers: Timers;
+  readonly #elapsed: () => number;
   readonly #subject: string;
   readonly #intake: DecisionIntake;
   readonly #upkeep: Upkeep;
   readonly #published: Tally;
   readonly #failures: Tally;
   readonly #seconds: Latency;
-  #subscription: Subscription | null = null;
+  readonly #again: Tally;
+  readonly #window = new FactWindow();
+  /** Raised when what is on its way is to be published again. */
+  #round = 0;
+  #againAt = Number.NEGATIVE_INFINITY;
+  #subscriptions: Subscription[] = [];
   /** The drain under way; null while the outbox is empty as far as was seen. */
   #draining: Promise<void> | null = null;
   #closing = false;
-  /** Since when control has taken nothing though there is something to take; null while it takes. */
+  /** The store may be closed: what is still under way reads it no more. */
+  #closed = false;
+  /** Since when nothing could be published; null while it can. */
   #failingSince: number | null = null;
+  /** Since when control has taken nothing of what is on its way; null while nothing is. */
+  #waitingSince: number | null = null;
+  #cancelKnock: (() => void) | null = null;
   /** Time of the oldest fact when the outbox was last read. */
   #oldestAt: number | null = null;
   #cancelPoll: (() => void) | null = null;
   #cancelTick: (() => void) | null = null;
   #ticking: Promise<void> = Promise.resolve();
+  /** The removal of what control has taken last. */
+  #removing: Promise<void> = Promise.resolve();
   /** Ends the pause after a failure; non-null exactly during one. */
   #endPause: (() => void) | null = null;
 
@@ -78,10 +102,16 @@ export class Relay {
     this.#o = options;
     const { store, registry, clock, log } = options;
     this.#timers = options.timers ?? systemTimers;
+    this.#elapsed = options.elapsed ?? systemElapsed;
     this.#subject = factsOf(options.pop, options.edgeId);
-    this.#intake = new DecisionIntake(options);
+    this.#intake = new DecisionIntake({ ...options, taken: (lane, sequence) => this.#raise(lane, sequence) });
     this.#upkeep = new Upkeep(options);
     this.#published = new Tally(registry, 'starling_relay_facts_total', 'Facts control has acknowledged.');
+    this.#again = new Tally(
+      registry,
+      'starling_relay_again_total',
+      'Times that facts on their way to control were published again: they were lost on the road.',
+    );
     this.#failures = new Tally(registry, 'starling_relay_failures_total', 'Batches of facts that were not taken.');
     this.#seconds = new Latency(
       registry,
@@ -103,17 +133,22 @@ export class Relay {
   /** Begins to drain, to take decisions, and the timer. */
   start(): void {
     const { transport, pop, edgeId } = this.#o;
-    this.#subscription = transport.subscribe(decisionsFor(pop, edgeId), `edge ${edgeId}`, async (_, messages) => {
-      await this.#intake.take(messages);
-      this.nudge();
-    });
+    this.#subscriptions = [
+      transport.subscribe(decisionsFor(pop, edgeId), `edge ${edgeId}`, async (_, messages) => {
+        await this.#intake.take(messages);
+        this.nudge();
+      }),
+    ];
+    if (transport.publishes === 'stored') {
+      this.#subscriptions.push(transport.hear(marksFor(pop, edgeId), (text) => this.#hear(text)));
+    }
     this.#poll();
     this.#tickLater();
   }
 
   /** Something may have been appended: drain now instead of at the next look. Any number of nudges cost one drain. */
   nudge(): void {
-    if (this.#closing || this.#draining !== null || this.#o.store.outboxDepth() === 0) return;
+    if (this.#closing || this.#draining !== null || this.#waiting <= 0) return;
     this.#drainNow();
   }
 
@@ -122,10 +157,15 @@ export class Relay {
     const problems: string[] = [];
     const refusing = this.#o.store.refusing();
     if (refusing !== null) problems.push(`the edge store takes no writes: ${refusing}`);
-    if (this.#failingSince !== null && this.#o.clock.now() - this.#failingSince > PROBLEM_AFTER_MS) {
-      const since = new Date(this.#failingSince).toISOString();
+    const silentSince = Math.min(
+      this.#failingSince ?? Number.POSITIVE_INFINITY,
+      this.#waitingSince ?? Number.POSITIVE_INFINITY,
+    );
+    if (this.#o.clock.now() - silentSince > PROBLEM_AFTER_MS) {
+      const since = new Date(silentSince).toISOString();
       problems.push(`control has taken no facts since ${since}; ${this.#o.store.outboxDepth()} wait`);
     }
+    problems.push(...(this.#o.claims?.problems() ?? []));
     return problems;
   }
 
@@ -133,7 +173,7 @@ export class Relay {
   async close(): Promise<void> {
     this.#cancelPoll?.();
     this.#cancelTick?.();
-    await this.#subscription?.close();
+    await this.#subscriptions[0]?.close();
     await this.#ticking;
     this.#closing = true;
     this.#endPause?.();
@@ -143,6 +183,10 @@ export class Relay {
       await this.#drainNow();
     })();
     await settledWithin(LIMITS.relayDrainMs, drained, this.#timers);
+    this.#closed = true;
+    this.#cancelKnock?.();
+    for (const subscription of this.#subscriptions.slice(1)) await subscription.close();
+    await this.#removing;
   }
 
   #drainNow(): Promise<void> {
@@ -157,14 +201,16 @@ export class Relay {
 
   async #drain(): Promise<void> {
     const { store } = this.#o;
+    const window = this.#window;
     let pauseMs: number = LIMITS.relayBackoffMsMin;
-    for (;;) {
-      const records = store.readFacts(LIMITS.relayBatchFacts, LIMITS.relayBatchBytes);
-      this.#oldestAt = records[0]?.at ?? null;
+    // A full one is drained further when control has taken some of it.
+    while (!this.#closed && !window.isFull) {
+      const records = store.readFacts(LIMITS.relayBatchFacts, LIMITS.relayBatchBytes, window);
+      this.#oldestAt = window.oldestAt ?? records[0]?.at ?? null;
       if (records.length === 0) return;
       if (await this.#publish(records)) {
         // What has become visible is counted before its thread nudges, so an empty outbox need not be looked into to be known.
-        if (store.outboxDepth() === 0) return;
+        if (this.#waiting <= 0) return;
         pauseMs = LIMITS.relayBackoffMsMin;
         continue;
       }
@@ -174,22 +220,25 @@ export class Relay {
     }
   }
 
-  /** True when control has the batch and it is out of the outbox. */
+  /** Facts that are to be published. */
+  get #waiting(): number {
+    return this.#o.store.outboxDepth() - this.#window.facts;
+  }
+
+  /** True when control has the batch and it is out of the outbox, or it is on its way. */
   async #publish(records: FactRecord[]): Promise<boolean> {
-    const { store, transport, acked, clock, log, edgeId } = this.#o;
+    const { store, transport, clock, log } = this.#o;
+    const isHandled = transport.publishes === 'handled';
     const startedAt = performance.now();
     const observe = (outcome: number): void => this.#seconds.observe(outcome, (performance.now() - startedAt) / 1_000);
+    const round = this.#round;
     try {
-      const messages = records.map(({ lane, first, text }) => ({
-        id: factMessageId({ edgeId, lane, sequence: first }),
-        payload: text,
-      }));
-      await transport.publish(this.#subject, messages);
-      // Within a lane the batch rises, so the last one of each lane stands.
-      for (const { lane, last } of records) {
-        if (lane < acked.length) Atomics.store(acked, lane, BigInt(last));
-      }
-      await store.ackFacts(records);
+      await transport.publish(this.#subject, this.#messages(records), round);
+      if (isHandled) {
+        for (const { lane, last } of records) this.#raise(lane, last);
+        await store.ackFacts(records);
+        this.#count(records);
+      } else if (round === this.#round) await this.#onTheWay(records);
     } catch (error) {
       observe(FAILED);
       this.#failures.inc();
@@ -200,9 +249,6 @@ export class Relay {
       return false;
     }
     observe(OK);
-    let facts = 0;
-    for (const { count } of records) facts += count;
-    this.#published.inc('', facts);
     if (this.#failingSince !== null) {
       log.info(
         { failedMs: clock.now() - this.#failingSince, waiting: store.outboxDepth() },
@@ -211,6 +257,106 @@ export class Relay {
       this.#failingSince = null;
     }
     return true;
+  }
+
+  /** Each behind the one before it. */
+  #messages(records: FactRecord[]): BusMessage[] {
+    const { edgeId } = this.#o;
+    let after: LanePlace | null = this.#window.end;
+    return records.map((record) => {
+      const { lane, last, text } = record;
+      const message = {
+        id: recordMessageId({ edgeId, ...record }),
+        payload: text,
+        ...(after === null ? {} : { after }),
+      };
+      if (!Number.isNaN(lane)) after = { lane, sequence: last };
+      return message;
+    });
+  }
+
+  /** The hub has stored them. Of one that cannot be read nobody will ever say that it was taken: control puts it aside. */
+  async #onTheWay(records: FactRecord[]): Promise<void> {
+    const damaged = records.filter(({ lane }) => Number.isNaN(lane));
+    this.#window.add(
+      records.filter(({ lane }) => !Number.isNaN(lane)),
+      this.#elapsed(),
+    );
+    this.#waitingSince ??= this.#o.clock.now();
+    if (this.#cancelKnock === null) this.#knockLater();
+    this.#takeOut();
+    await this.#o.store.ackFacts(damaged);
+    this.#count(damaged);
+  }
+
+  /** Control says how far it has come. */
+  #hear(text: string): void {
+    const heard = parseMarks(text);
+    if (heard === null) return;
+    this.#window.mark(heard.marks);
+    this.#takeOut();
+    if (heard.again) this.#publishAgain('control misses facts that the hub had stored');
+    if (heard.idle && this.#window.isBehind(this.#elapsed() - LIMITS.relaySettleMs)) {
+      this.#publishAgain('control has all that is left of what the hub had stored');
+    }
+  }
+
+  /** What control has leaves the outbox. */
+  #takeOut(): void {
+    const { store, log, clock } = this.#o;
+    const window = this.#window;
+    const taken = window.taken();
+    if (taken.length === 0) return;
+    this.#waitingSince = clock.now();
+    this.#removing = store.ackFacts(taken).then(
+      () => {
+        window.drop(taken);
+        this.#count(taken);
+        if (window.size === 0) this.#waitingSince = null;
+        this.#knockLater();
+        this.nudge();
+      },
+      (error: unknown) => {
+        window.keep(taken);
+        log.error({ err: error }, 'facts that control has taken could not be removed; they are published again');
+      },
+    );
+  }
+
+  /** As long as control has taken nothing of what is on its way. */
+  #knockLater(): void {
+    this.#cancelKnock?.();
+    this.#cancelKnock = null;
+    if (this.#window.size === 0 || this.#closed) return;
+    this.#cancelKnock = this.#timers.after(LIMITS.relayKnockMs, () => {
+      this.#o.transport.knock(this.#subject);
+      this.#knockLater();
+    });
+  }
+
+  #publishAgain(why: string): void {
+    const elapsed = this.#elapsed();
+    if (this.#closing || this.#window.size === 0 || elapsed - this.#againAt < LIMITS.relayAgainMs) return;
+    this.#againAt = elapsed;
+    this.#o.log.warn({ why, facts: this.#window.facts, round: this.#round }, 'facts on their way are published again');
+    this.#again.inc();
+    this.#round++;
+    this.#window.reset();
+    this.#knockLater();
+    this.nudge();
+  }
+
+  #count(records: readonly { count: number }[]): void {
+    let facts = 0;
+    for (const { count } of records) facts += count;
+    this.#published.inc('', facts);
+  }
+
+  /** Only upwards: what control says may come twice, and later than what is newer. The lane of a damaged record is NaN. */
+  #raise(lane: number, sequence: number): void {
+    const { acked } = this.#o;
+    if (!(lane < acked.length) || Atomics.load(acked, lane) >= BigInt(sequence)) return;
+    Atomics.store(acked, lane, BigInt(sequence));
   }
 
   #pause(ms: number): Promise<void> {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cpeIdOf } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
-import { findCookie, type SessionClaims, SessionCookies } from './session-cookie.ts';
+import { findCookie, type SessionClaims, SessionCookies, wantsCertificate } from './session-cookie.ts';
 
 const claims: SessionClaims = {
   sessionId: '5-1-a2',
@@ -58,4 +58,16 @@ test('the longest identity that is let in fits into a cookie that another thread
   const cpeId = cpeIdOf({ Manufacturer: '', OUI: part, ProductClass: part, SerialNumber: part });
   const value = new SessionCookies(key).seal({ ...claims, cpeId });
   expect(new SessionCookies(key).open(value)?.cpeId).toBe(cpeId);
+});
+
+test('a certificate and a user name of the same text are two', () => {
+  const cookies = new SessionCookies(key);
+  const [digest, certificate] = (['digest', 'certificate'] as const).map((scheme) =>
+    cookies.authTag({ scheme, username: '00259E-EG8145V5-1' }),
+  ) as [string, string];
+  expect(digest).not.toBe(certificate);
+  expect(wantsCertificate({ ...claims, authTag: certificate })).toBe(true);
+  expect(wantsCertificate({ ...claims, authTag: digest })).toBe(false);
+  expect(cookies.authTag({ scheme: 'none', username: null })).toBe('');
+  expect(cookies.open(cookies.seal({ ...claims, authTag: certificate }))?.authTag).toBe(certificate);
 });

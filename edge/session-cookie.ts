@@ -10,6 +10,7 @@ import { hash } from 'node:crypto';
 import { hashText } from '../base/hash-text.ts';
 import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
+import type { Identity } from './auth.ts';
 
 export const COOKIE_NAME = 'sid';
 /**
@@ -17,6 +18,14 @@ export const COOKIE_NAME = 'sid';
  * EdgeStore.openMark of that moment.
  */
 const GLANCED = '~';
+
+/** Begins `authTag` of a session whose Inform came with a client certificate; a hash in base 36 has no such letter. */
+const BY_CERTIFICATE = 'C';
+
+/** True when the session was begun with a client certificate: its cookie without one is somebody else's (CWMP A7). */
+export function wantsCertificate({ authTag }: SessionClaims): boolean {
+  return authTag.startsWith(BY_CERTIFICATE);
+}
 
 export function glancedAt(openMark: number): string {
   return GLANCED + openMark.toString(36);
@@ -39,7 +48,7 @@ export interface SessionClaims {
   /** Agreed CWMP version, e.g. '1.4'. */
   version: string;
   cpeId: CpeId;
-  /** User the Inform was authenticated as; '' without authentication. Not sealed in clear: see `authTag`. */
+  /** Who the Inform was authenticated as; '' without authentication. Not sealed in clear: see SessionCookies.authTag. */
   authTag: string;
   /** What marks the record of the CPE when this session ends quietly (quiet-informs.ts); '' for none. Or glancedAt(). */
   quiet: string;
@@ -104,10 +113,13 @@ export class SessionCookies {
 
   /**
    * Short tag of an authenticated user name, bound into the cookie: another user's credentials beside it are refused (C6). Nobody chooses
-   * the name he is known by, so a hash that spreads will do; the seal is what cannot be forged.
+   * the name he is known by, so a hash that spreads will do; the seal is what cannot be forged. The name in a certificate is another one
+   * than the same among user names.
    */
-  authTag(username: string | null): string {
-    return username === null ? '' : hashText(username).toString(36);
+  authTag(identity: Pick<Identity, 'scheme' | 'username'> | null): string {
+    if (identity === null || identity.username === null) return '';
+    const tag = hashText(identity.username).toString(36);
+    return identity.scheme === 'certificate' ? BY_CERTIFICATE + tag : tag;
   }
 
   #sealOf(body: string): string {

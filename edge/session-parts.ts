@@ -7,9 +7,12 @@ import type { Log } from '../base/log.ts';
 import { deriveKey, loadInstallationSecret } from '../base/secret-file.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
+import { AskedClaims } from './claims/asking.ts';
 import { CwmpHandler, type CwmpHandlerOptions } from './cwmp-handler.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
+import { filesOnDisk } from './file-fetcher.ts';
 import { FileUrls } from './file-urls.ts';
+import { openFileStore } from './files.ts';
 import { LastContacts } from './last-contacts.ts';
 import { QuietInforms } from './quiet-informs.ts';
 import { SessionCookies } from './session-cookie.ts';
@@ -28,6 +31,8 @@ export interface SessionParts {
   lastContacts: LastContacts;
   fileUrls: FileUrls;
   cwmp: CwmpHandler;
+  /** Null where none are needed. */
+  claims: AskedClaims | null;
 }
 
 /** What the handler needs of the thread it runs on. */
@@ -45,13 +50,16 @@ export function openSessionParts(data: ThreadData, table: SessionTable, ofThread
   const store = openEdgeStore({ dir: data.storeDir, edgeId: config.edgeId, pop: config.pop, lane, stamps });
   const acked = new BigInt64Array(data.ackedMemory);
   const fileUrls = new FileUrls({ key: deriveKey(secret, 'file-urls'), baseUrl: data.publicUrl });
+  const files = openFileStore(data.filesDir);
   const { metrics, log, nudge } = ofThread;
   const cookies = new SessionCookies(deriveKey(secret, 'session-cookie'));
   const sessions = new Sessions({ store, table, cookies, metrics, clock, log, incarnation, lane });
-  const lastContacts = new LastContacts({ store, clock, log, nudge });
+  const lastContacts = new LastContacts({ store, clock, log, nudge, isFar: config.natsUrl !== null });
   const profiles = new ProfileChooser(loadProfiles(config.profilesDir));
+  const claims = data.claims === null ? null : new AskedClaims(data.claims, lane);
   const cwmp = new CwmpHandler({
     ...ofThread,
+    claims,
     store,
     sessions,
     quiet: new QuietInforms({ store, sessions, lastContacts, metrics, profiles, clock }),
@@ -60,9 +68,10 @@ export function openSessionParts(data: ThreadData, table: SessionTable, ofThread
     clock,
     inlineBytesMax: data.inlineBytesMax,
     downloadUrl: (_cpeId, fileId) => fileUrls.download(fileId, clock.now() + LIMITS.fileUrlMs),
+    files: data.fetchesFiles ? files : filesOnDisk(files),
     uploadUrl: (cpeId, actionId) => fileUrls.upload(cpeId, actionId, clock.now() + LIMITS.fileUrlMs),
     // One counter numbers the facts of all lanes, and the relay hands them over in its order, so the highest one speaks for all before it.
     ackedSequence: () => acked.reduce((highest, _, of) => Math.max(highest, Number(Atomics.load(acked, of))), 0),
   });
-  return { secret, clock, stamps, store, sessions, lastContacts, fileUrls, cwmp };
+  return { secret, clock, stamps, store, sessions, lastContacts, fileUrls, cwmp, claims };
 }

@@ -5,7 +5,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import { openLog } from '../base/log.ts';
-import { Networks } from '../base/networks.ts';
 import { deriveKey } from '../base/secret-file.ts';
 import { Admission } from './admission.ts';
 import { type AuthPolicy, DEFAULT_AUTH, type Identity, type LookUp } from './auth.ts';
@@ -16,6 +15,7 @@ import { readCredentials } from './credentials.ts';
 import { SessionMetrics } from './edge-metrics.ts';
 import { FileServer } from './file-server.ts';
 import { openFileStore } from './files.ts';
+import { frontOf } from './fronts.ts';
 import {
   BODY_FAILURES,
   type CwmpExchange,
@@ -26,6 +26,7 @@ import {
   openHttp,
 } from './http.ts';
 import { NO_CONTENT, shed } from './replies.ts';
+import { wantsCertificate } from './session-cookie.ts';
 import { openSessionParts } from './session-parts.ts';
 import { SessionTable } from './session-table.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
@@ -83,7 +84,11 @@ const admission: Admission = new Admission({
 let lastWaits: Waits = { loopMs: 0, diskMs: 0 };
 const provesIdentity = config.cpeAuth !== 'none';
 const ofThread = { metrics, log, admission, waits, big, nudge, provesIdentity, unproven };
-const { secret, stamps, store, sessions, lastContacts, fileUrls, cwmp } = openSessionParts(data, table, ofThread);
+const { secret, stamps, store, sessions, lastContacts, fileUrls, cwmp, claims } = openSessionParts(
+  data,
+  table,
+  ofThread,
+);
 setInterval(() => {
   const look = waits.tick();
   lastWaits = look;
@@ -107,7 +112,6 @@ const policy: AuthPolicy = {
 };
 const throttle = new AuthThrottle();
 const verified = new Verified(() => stamps.settingsRevision());
-const fronts = new Networks(config.trustedFronts);
 const lookUp: LookUp = (username) => {
   const own = store.findByUsername(username);
   if (own !== undefined) return own;
@@ -142,9 +146,9 @@ const handler: HttpHandler = {
       metrics.refused.inc(refusing);
       return refuse({ status: '503 Service Unavailable', body: '', headers: [['Retry-After', retryAfter()]] });
     }
-    // Later POSTs of a session are known by their cookie; credentials that come along are checked all the same (CWMP A3).
-    const byCookie =
-      config.cpeAuth !== 'none' && config.cpeAuth !== 'certificate-header' && exchange.authorization === '';
+    // Later POSTs of a session are known by their cookie; credentials that come along are checked all the same (CWMP A3), and so are
+    // certificates, which come with every POST.
+    const byCookie = mayComeByCookie && exchange.authorization === '' && exchange.certificate === '';
     const live = byCookie || draining ? sessions.isLive(exchange) : null;
     if (draining && live === null) {
       return refuse({
@@ -155,7 +159,7 @@ const handler: HttpHandler = {
       });
     }
     if (config.cpeAuth === 'none') return READ;
-    if (live !== null && byCookie) return READ;
+    if (live !== null && byCookie && !wantsCertificate(live)) return READ;
     const refusal = prove(exchange);
     if (refusal === null) return READ;
     if (admission.isOpen || exchange.contentLength === 0) return refuse(refusal);
@@ -213,6 +217,7 @@ const handler: HttpHandler = {
 };
 
 const READ = { type: 'read' } as const;
+const mayComeByCookie = config.cpeAuth !== 'none' && config.cpeAuth !== 'certificate-header';
 /** Kinds of metrics.seconds. */
 const QUIET = 0;
 const STORED = 1;
@@ -229,7 +234,9 @@ class Unproven {
 
 /** Puts who the request comes from into `note`, or returns the answer to somebody who did not prove it. */
 function prove(exchange: HttpExchange): HttpReply | null {
-  const { method, authorization } = exchange;
+  const { method, certificate } = exchange;
+  // Beside a certificate credentials do not count.
+  const authorization = certificate === '' ? exchange.authorization : '';
   let who = verified.basic(authorization);
   const given = who === undefined && authorization !== '' ? readCredentials(authorization) : null;
   const uri = exchange.query === '' ? exchange.path : `${exchange.path}?${exchange.query}`;
@@ -240,7 +247,7 @@ function prove(exchange: HttpExchange): HttpReply | null {
     exchange.note = who;
     return null;
   }
-  const tlsHeader = exchange.frontHeader !== '' && fronts.has(exchange.address) ? exchange.frontHeader : null;
+  const tlsHeader = certificate === '' ? null : certificate;
   const request = { method, uri, authorization: given, isGiven: authorization !== '', tlsHeader, nowMs };
   const result = authenticateThrottled(throttle, exchange, policy, request, lookUp);
   switch (result.type) {
@@ -315,12 +322,12 @@ async function drain(ms: number): Promise<void> {
     .flushed()
     .catch((error: unknown) => log.error({ err: error }, 'the store could not be flushed at the end'));
   await store.close();
+  claims?.close();
   tell({ type: 'drained', openSessions: left });
 }
 
 try {
-  const frontHeader = config.cpeAuth === 'certificate-header' ? config.certificateHeader.toLowerCase() : '';
-  const wants = { credentials: config.cpeAuth !== 'none', frontHeader };
+  const wants = { credentials: config.cpeAuth !== 'none', front: frontOf(config) };
   const { cwmpTlsCertificate: certificateFile, cwmpTlsKey: keyFile } = config;
   const tls = certificateFile === null || keyFile === null ? null : { certificateFile, keyFile };
   server = await openHttp(config.cwmpHost, data.port, wants, handler, tls);

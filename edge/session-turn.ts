@@ -8,6 +8,8 @@ import type { AnyFactBody } from '../bus/messages.ts';
 import type { InFlight, Learned } from '../cwmp/session.ts';
 import { writeRequest } from '../cwmp/soap-writer.ts';
 import type { Profile } from '../profiles/profile.ts';
+import { isOurs } from './claims/claim.ts';
+import type { Claims } from './claims/claims.ts';
 import { deviationsOf, type SessionTolerance } from './deviations.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
 import { applyAnswer, applyEvents, interrupt, planNext } from './planner.ts';
@@ -26,6 +28,10 @@ export interface Effects {
   actionId: string | null;
   /** The request to send, written. */
   envelope: string | null;
+  /** Its work as it was before: what is true when it may not leave after all. */
+  unsent: WorkRecord | null;
+  /** Under what the session's work was claimed; '' where nobody claims. */
+  readonly token: string;
 }
 
 export interface Stored {
@@ -37,22 +43,32 @@ export interface Stored {
 
 const TRUE = Promise.resolve(true);
 
-export function noEffects(cpeId: CpeId, profile: Profile, namespace: string, actionId: string | null): Effects {
-  return { cpeId, profile, namespace, records: new Map(), ended: [], facts: [], actionId, envelope: null };
+/** What is known of a POST before its step. */
+export type Beginning = Pick<Effects, 'cpeId' | 'profile' | 'namespace' | 'actionId' | 'token'>;
+
+export function noEffects(beginning: Beginning): Effects {
+  return { ...beginning, records: new Map(), ended: [], facts: [], envelope: null, unsent: null };
+}
+
+export interface SessionTurnOptions {
+  store: EdgeStore;
+  metrics: SessionMetrics;
+  /** Null where no claims are needed. */
+  claims: Claims | null;
 }
 
 export class SessionTurn {
-  readonly #o: { store: EdgeStore; metrics: SessionMetrics };
+  readonly #o: SessionTurnOptions;
 
-  constructor(options: { store: EdgeStore; metrics: SessionMetrics }) {
+  constructor(options: SessionTurnOptions) {
     this.#o = options;
   }
 
   /** The planner's turn: take in what the CPE answered, choose what to ask next. */
   next(learned: Learned, record: SessionRecord, effects: Effects, context: TaskContext): InFlight | null {
-    const { store, metrics } = this.#o;
+    const { metrics } = this.#o;
     const where = { cpeId: effects.cpeId, sessionId: record.sessionId };
-    let records = store.workOf(where.cpeId);
+    let records = this.#workOf(effects);
     if (learned !== null && (learned.type === 'response' || learned.type === 'fault')) {
       if (learned.type === 'fault') metrics.cpeFaults.inc(String(learned.fault.FaultCode));
       if (learned.idDiffers) metrics.tolerances.inc('id-differs' satisfies SessionTolerance);
@@ -90,6 +106,7 @@ export class SessionTurn {
       effects.actionId = plan.send?.actionId ?? null;
       const { send } = plan;
       if (send === null) return null;
+      effects.unsent = records.find((candidate) => candidate.work.actionId === send.actionId) ?? null;
       const { method, args } = send.request;
       const id = `${record.sessionId}.${record.rpcs + 1}`;
       try {
@@ -113,18 +130,14 @@ export class SessionTurn {
 
   /** Gives something the CPE told to all open work of it. */
   tell(event: CpeEvent, context: TaskContext, effects: Effects): void {
-    const records = this.#o.store
-      .workOf(effects.cpeId)
-      .map((record) => effects.records.get(record.work.actionId) ?? record);
+    const records = this.#workOf(effects).map((record) => effects.records.get(record.work.actionId) ?? record);
     for (const changed of applyEvents(records, [event], context)) effects.records.set(changed.work.actionId, changed);
   }
 
   /** The session ends with a request outstanding: its outcome is unknown. */
   interruptInFlight(record: SessionRecord, context: TaskContext, effects: Effects): void {
     if (record.actionId === null || record.session.phase === 'awaiting-inform') return;
-    const current = this.#o.store
-      .workOf(record.session.cpeId)
-      .find((candidate) => candidate.work.actionId === record.actionId);
+    const current = this.#workOf(effects).find((candidate) => candidate.work.actionId === record.actionId);
     if (current?.inFlight) effects.records.set(current.work.actionId, interrupt(current, context));
   }
 
@@ -145,7 +158,36 @@ export class SessionTurn {
     }
     for (const ended of effects.ended) written = store.removeWork(ended.work.cpeId, ended.work.actionId);
     if (effects.facts.length > 0) written = store.appendFacts(effects.facts, nowMs).durable;
+    if (this.#o.claims !== null && effects.ended.length > 0) this.#over(this.#o.claims, effects.facts, written);
     return { written, stillWanted };
+  }
+
+  /** The request that was written may not leave: its work is as it was before. Resolves when every thread sees it so. */
+  async takeBack(effects: Effects): Promise<void> {
+    const { unsent } = effects;
+    if (unsent === null) return;
+    // A newer session of this CPE may have gone on with it, and come further.
+    const written = this.#workOf(effects).find(({ work }) => work.actionId === unsent.work.actionId);
+    if (written?.inFlight) await this.#o.store.putWork(unsent);
+  }
+
+  /** Work of other edges is left to them. */
+  #workOf({ cpeId, token }: Effects): WorkRecord[] {
+    const records = this.#o.store.workOf(cpeId);
+    return token === '' ? records : records.filter((record) => isOurs(record, token));
+  }
+
+  /** Their results are on the disk before anybody else is told that they have ended; else they could be lost with this edge. */
+  #over(claims: Claims, facts: readonly AnyFactBody[], written: Promise<unknown>): void {
+    const tell = (): void => {
+      for (const { type, body } of facts) {
+        if (type !== 'result') continue;
+        const { cpeId, actionId, generation, result } = body;
+        claims.over(cpeId, actionId, generation, { outcome: result.outcome, why: result.why });
+      }
+    };
+    // What could not be stored is the caller's to tell.
+    written.then(tell, () => {});
   }
 }
 

@@ -149,7 +149,7 @@ export class Sessions {
     const claims = cookie === null ? null : this.#claimsOf(cookie);
     if (claims === null || !isGlanced(claims)) return false;
     const { cpeId, generation, startedAtSeconds, timeoutSeconds, quiet } = claims;
-    if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) return false;
+    if (identity !== null && cookies.authTag(identity) !== claims.authTag) return false;
     if ((startedAtSeconds + timeoutSeconds) * 1000 < clock.now() || !table.isLive(cpeId, generation)) return false;
     if (quiet !== glancedAt(store.openMark(cpeId))) return false;
     table.end(cpeId, generation);
@@ -175,7 +175,7 @@ export class Sessions {
       namespaceDigit: namespace.at(-1) ?? '0',
       version,
       cpeId,
-      authTag: cookies.authTag(identity?.username ?? null),
+      authTag: cookies.authTag(identity),
       quiet,
     };
     const cookie = cookies.seal(claims);
@@ -208,7 +208,7 @@ export class Sessions {
     if (cookie === null) return null;
     const claims = this.#claimsOf(cookie);
     if (claims === null) return null;
-    if (identity !== null && cookies.authTag(identity.username) !== claims.authTag) {
+    if (identity !== null && cookies.authTag(identity) !== claims.authTag) {
       metrics.auth.inc('cookie-of-another');
       return null;
     }

@@ -2,10 +2,15 @@
 // and the disk is looked at. One round at a time; each bounded. What becomes of work is the planner's to say.
 
 import type { Clock } from '../base/clock.ts';
+import { newId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import type { ActionResult } from '../bus/messages.ts';
 import { versionNamed } from '../cwmp/versions.ts';
 import type { ProfileChooser } from '../profiles/choose.ts';
+import { isOurs } from './claims/claim.ts';
+import type { Claims } from './claims/claims.ts';
+import type { WorkFiles } from './file-fetcher.ts';
 import type { Waker } from './http-waker.ts';
 import { interrupt, overdue } from './planner.ts';
 import {
@@ -21,13 +26,22 @@ export interface UpkeepOptions {
   store: RelayStore;
   waker: Waker;
   profiles: ProfileChooser;
+  /** Null where no claims are needed. */
+  claims: Claims | null;
   log: Log;
   clock: Clock;
+  files: WorkFiles;
 }
 
 interface Wake {
   cpeId: string;
   why: string;
+}
+
+/** What came of work that was due. */
+interface Settled {
+  wakes: Wake[];
+  ended: { record: WorkRecord; result: ActionResult }[];
 }
 
 export class Upkeep {
@@ -65,6 +79,8 @@ export class Upkeep {
       }
       return broken;
     });
+    // Free for the session in which the CPE comes back, here or elsewhere.
+    for (const { cpeId, record } of silent) this.#o.claims?.release(cpeId, record.claimToken);
     for (const { cpeId, why } of wakes) waker.wake(cpeId, why);
   }
 
@@ -92,19 +108,38 @@ export class Upkeep {
   }
 
   async #settleDueWork(): Promise<void> {
-    const { store, clock, waker } = this.#o;
-    const nowMs = clock.now();
-    const due = store.dueWork(nowMs, LIMITS.relayDueMax);
+    const { store, clock, waker, claims } = this.#o;
+    const due = store.dueWork(clock.now(), LIMITS.relayDueMax);
     if (due.length === 0) return;
-    const wakes = await store.transact((transaction) =>
-      due.flatMap((record) => this.#settle(transaction, record, nowMs)),
-    );
-    for (const { cpeId, why } of wakes) waker.wake(cpeId, why);
+    const token = claims === null ? '' : newId();
+    // Another edge may have it, or know how it ended.
+    if (claims !== null) {
+      await Promise.all(due.map(({ work: { cpeId, actionId } }) => claims.take(cpeId, token, actionId)));
+    }
+    const nowMs = clock.now();
+    const settled = await store.transact((transaction) => {
+      const done: Settled = { wakes: [], ended: [] };
+      for (const record of due) done.wakes.push(...this.#settle(transaction, record, token, nowMs, done.ended));
+      return done;
+    });
+    for (const { record, result } of settled.ended) {
+      const { cpeId, actionId, generation } = record.work;
+      claims?.over(cpeId, actionId, generation, { outcome: result.outcome, why: result.why });
+    }
+    for (const { work } of due) claims?.release(work.cpeId, token);
+    for (const { cpeId, why } of settled.wakes) waker.wake(cpeId, why);
   }
 
-  #settle(transaction: EdgeTransaction, { work: { cpeId, actionId } }: WorkRecord, nowMs: number): Wake[] {
+  /** @param ended gets what ended. Returns the CPE when only a session helps. */
+  #settle(
+    transaction: EdgeTransaction,
+    { work: { cpeId, actionId } }: WorkRecord,
+    token: string,
+    nowMs: number,
+    ended: Settled['ended'],
+  ): Wake[] {
     const record = transaction.getWork(cpeId, actionId);
-    if (record === undefined) return [];
+    if (record === undefined || !isOurs(record, token)) return [];
     // A session that is open looks after its own work.
     const session = transaction.getSession(cpeId);
     if (session !== undefined && !isExpired(session, nowMs)) return [];
@@ -117,6 +152,7 @@ export class Upkeep {
         case 'ended':
           transaction.removeWork(cpeId, actionId);
           transaction.appendFacts(next.facts, nowMs);
+          ended.push({ record, result: next.result });
           return [];
         case 'waiting':
           transaction.putWork(next.record);
@@ -154,6 +190,7 @@ export class Upkeep {
       known: (path) => store.knownParameter(cpeId, path),
       downloadUrl: () => '',
       uploadUrl: () => '',
+      files: this.#o.files,
     };
   }
 }

@@ -14,6 +14,7 @@ const config = {
   connectionRequestUsername: 'everyone',
   connectionRequestPassword: 'shared',
   connectionRequestBasic: true,
+  popShared: false,
 };
 
 let cpe: Server;

@@ -3,7 +3,7 @@
 
 import { lookup } from 'node:dns/promises';
 import type { Registry } from 'prom-client';
-import { systemClock } from '../base/clock.ts';
+import { systemClock, systemElapsed } from '../base/clock.ts';
 import type { Config } from '../base/config.ts';
 import type { CpeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -22,7 +22,11 @@ export interface OpenWaker {
   nudge(): void;
   config: Pick<
     Config,
-    'connectionRequestNetworks' | 'connectionRequestUsername' | 'connectionRequestPassword' | 'connectionRequestBasic'
+    | 'connectionRequestNetworks'
+    | 'connectionRequestUsername'
+    | 'connectionRequestPassword'
+    | 'connectionRequestBasic'
+    | 'popShared'
   >;
   log: Log;
   registry: Registry;
@@ -51,6 +55,7 @@ export function openWaker({ store, contactMark, nudge, config, log, registry }: 
     hasWork: (cpeId) =>
       store.workOf(cpeId).some((record) => record.phase !== 'waiting' || record.untilMs <= systemClock.now()),
     contactMark,
+    mayComeElsewhere: config.popShared,
     async request(target: WakeTarget, signal: AbortSignal): Promise<WakeResult> {
       const verdict = await judge(target.url, target.address);
       if (verdict.type === 'refused') return { outcome: 'refused', why: verdict.text };
@@ -63,7 +68,7 @@ export function openWaker({ store, contactMark, nudge, config, log, registry }: 
         log.error({ err: error, cpeId: wake.cpeId }, 'the outcome of a connection request could not be stored');
       });
     },
-    clock: systemClock,
+    elapsed: systemElapsed,
     timers: systemTimers,
   });
   gauge(

@@ -97,6 +97,17 @@ test('a device is found by its present user name, not by an earlier one, and a n
   expect(store.findByUsername('third')).toBeUndefined();
 });
 
+test('settings that come late change nothing: the newest stay, as control counts them', async () => {
+  const { store } = openStore();
+  const as = (username: string) => ({ cpe: { username, password: 'p' }, connectionRequest: [] });
+  await store.putSettings(CPE, as('second'), 2_000);
+  await store.putSettings(CPE, as('first'), 1_000);
+  expect(store.getSettings(CPE)).toMatchObject(as('second'));
+  expect(store.findByUsername('first')).toBeUndefined();
+  await store.putSettings(CPE, as('third'), 2_001);
+  expect(store.getSettings(CPE)).toMatchObject(as('third'));
+});
+
 test.each([
   ['empty', ''],
   ['longer than any key may be', 'x'.repeat(100_000)],

@@ -21,6 +21,7 @@ import {
   isExpired,
   type KnownParameter,
   type NewFact,
+  type RecordsOut,
   type RelayStore,
   type SessionRecord,
   type WorkRecord,
@@ -32,6 +33,8 @@ const NUL = '\0';
 
 /** Longest user name looked for; keys of LMDB are bounded and this one comes from anybody. */
 const USERNAME_CHARS_MAX = 256;
+
+const NONE_OUT: RecordsOut = new Map();
 
 const TEXTS: Record<StoreErrorCode, string> = {
   'disk-full': 'The disk of the edge store is nearly full. Free some space; sessions go on by themselves then.',
@@ -67,7 +70,7 @@ export class LmdbEdgeStore implements RelayStore {
   readonly #shadow: Shadow;
   readonly #work: WorkTable;
   readonly #sessions: Table<SessionRecord>;
-  readonly #settings: Table<DeviceSettings>;
+  readonly #settings: Table<DeviceSettings & { changedAt?: number }>;
   readonly #usernames: Table<string>;
   readonly #records: InformRecords;
   readonly #onBroken: () => void;
@@ -205,11 +208,14 @@ export class LmdbEdgeStore implements RelayStore {
     return this.#unlessRefused(() => this.#records.putDeviceText(cpeId, text));
   }
 
-  async putSettings(cpeId: string, settings: DeviceSettings): Promise<void> {
+  async putSettings(cpeId: string, settings: DeviceSettings, changedAt?: number): Promise<void> {
     await this.#unlessRefused(async () => {
-      const before = this.#settings.get(cpeId)?.cpe?.username;
+      const known = this.#settings.get(cpeId);
+      // Two controls may send at once, and the older settings may come last.
+      if (changedAt !== undefined && known?.changedAt !== undefined && known.changedAt > changedAt) return;
+      const before = known?.cpe?.username;
       const after = settings.cpe?.username;
-      const writes = [this.#settings.put(cpeId, settings)];
+      const writes = [this.#settings.put(cpeId, changedAt === undefined ? settings : { ...settings, changedAt })];
       if (before !== undefined && before !== after && this.#usernames.get(before)?.startsWith(cpeId + NUL)) {
         writes.push(this.#usernames.remove(before));
       }
@@ -302,11 +308,11 @@ export class LmdbEdgeStore implements RelayStore {
     return this.#outbox.append(facts, at);
   }
 
-  readFacts(limit: number, bytesEnough = Number.POSITIVE_INFINITY): FactRecord[] {
-    return this.#outbox.read(limit, bytesEnough);
+  readFacts(limit: number, bytesEnough = Number.POSITIVE_INFINITY, out: RecordsOut = NONE_OUT): FactRecord[] {
+    return this.#outbox.read(limit, bytesEnough, out);
   }
 
-  ackFacts(records: readonly FactRecord[]): Promise<void> {
+  ackFacts(records: Parameters<Outbox['ack']>[0]): Promise<void> {
     return this.#unlessBroken(() => this.#outbox.ack(records));
   }
 

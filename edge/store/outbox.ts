@@ -20,7 +20,7 @@ import type { Database } from 'lmdb';
 import { MESSAGE_VERSION } from '../../bus/messages.ts';
 import type { Environment } from './environment.ts';
 import { type OutboxKey, openOutbox, Stamps } from './stamps.ts';
-import type { FactRecord, NewFact } from './store.ts';
+import type { FactRecord, NewFact, RecordsOut } from './store.ts';
 
 /** Lane of a writer's transactions: its own lane and this. */
 export const TRANSACTION_LANE = 1_000;
@@ -102,15 +102,19 @@ export class Outbox {
 
   /**
    * The oldest records, with at most `limit` facts together; with more only when the first alone has more. Fewer when they are large: none
-   * is read beyond `bytesEnough`.
+   * is read beyond `bytesEnough`. Those that are `out` are passed over; what became visible late may stand between them.
    */
-  read(limit: number, bytesEnough: number): FactRecord[] {
+  read(limit: number, bytesEnough: number, out: RecordsOut): FactRecord[] {
     this.#environment.refresh();
     const records: FactRecord[] = [];
     let facts = 0;
     let bytes = 0;
-    for (const { key, value } of this.#database.getRange({ limit })) {
+    const start = out.size === 0 ? undefined : this.#firstNotOut(out);
+    if (start === null) return records;
+    const range = start === undefined ? { limit } : { start, limit: limit + out.size };
+    for (const { key, value } of this.#database.getRange(range)) {
       const [first, count] = key;
+      if (out.has(first)) continue;
       facts += count;
       if (records.length > 0 && facts > limit) break;
       // A record that was damaged goes out whole: control puts it aside, and those behind it are not held up.
@@ -124,7 +128,7 @@ export class Outbox {
   }
 
   /** Removes records that were read. */
-  async ack(records: readonly FactRecord[]): Promise<void> {
+  async ack(records: readonly Pick<FactRecord, 'first' | 'count' | 'bytes'>[]): Promise<void> {
     let written: Promise<boolean> | null = null;
     let facts = 0;
     let bytes = 0;
@@ -136,6 +140,12 @@ export class Outbox {
     if (written === null) return;
     await this.#environment.committed(written);
     this.#stamps.outboxGrew(-facts, -bytes);
+  }
+
+  /** Found by keys alone: most often all that is out comes first, and is large. */
+  #firstNotOut(out: RecordsOut): OutboxKey | null {
+    for (const key of this.#database.getKeys({ limit: out.size + 1 })) if (!out.has(key[0])) return key;
+    return null;
   }
 
   #put(turn: Turn): Promise<void> {

@@ -59,6 +59,7 @@ export function sessionOf(overrides: Partial<SessionRecord> = {}): SessionRecord
     rpcs: 0,
     version: '1.0',
     holdUntilSequence: 0,
+    claimToken: '',
     ...overrides,
   };
 }

@@ -23,6 +23,8 @@ export interface SessionRecord {
   version: string;
   /** Sequence of the fact that control answers with first-contact work (0 BOOTSTRAP, a new device); 0 while nothing is waited for. */
   holdUntilSequence: number;
+  /** Under what its work was claimed (edge/claims); '' while none was. */
+  claimToken: string;
 }
 
 /** True when the CPE has been silent for longer than its session bears (CWMP S9). */
@@ -47,6 +49,11 @@ export interface WorkRecord {
   /** The last progress told to control, so that it is told once per change; absent means none. */
   told?: 'running' | 'verifying' | 'waiting';
   startedAt: number;
+  /**
+   * For whom it was claimed last, and whether that came through; absent where no claims are needed (edge/claims). `fence` is that of the
+   * claim this record was last written under, 0 for none.
+   */
+  claim?: { token: string; isHeld: boolean; fence: number };
 }
 
 /** What the edge knows of a device besides its parameters. */
@@ -88,6 +95,12 @@ export interface FactRecord {
   text: string;
   /** About, in the store. */
   bytes: number;
+}
+
+/** Records that are not to be read, by the first of their facts. */
+export interface RecordsOut {
+  readonly size: number;
+  has(first: number): boolean;
 }
 
 /** A fact to be appended; its body as an object, or as its JSON where somebody has it at hand. */
@@ -149,7 +162,8 @@ export interface EdgeStore {
   /** True when the record of this device says the same, whatever root was learned: one read, and nothing is decoded. */
   isSameDevice(cpeId: string, told: Pick<DeviceRecord, 'cpe' | 'softwareVersion' | 'connectionRequestUrl'>): boolean;
   putDevice(cpeId: string, record: DeviceRecord): Promise<void>;
-  putSettings(cpeId: string, settings: DeviceSettings): Promise<void>;
+  /** Older ones than those that are there, by `changedAt`, change nothing. */
+  putSettings(cpeId: string, settings: DeviceSettings, changedAt?: number): Promise<void>;
   getSettings(cpeId: string): DeviceSettings | undefined;
   /** Device whose own user name for the ACS this is. */
   findByUsername(username: string): { cpeId: string; password: string } | undefined;
@@ -188,10 +202,10 @@ export interface EdgeStore {
   // Outbox
   /** Appends facts in order under this writer's lane. `durable` resolves after fsync; `last` is the sequence of the last one. */
   appendFacts(facts: NewFact[], at: number): { last: number; durable: Promise<void> };
-  /** Oldest records of all lanes in causal order, with at most `limit` facts together, and none beyond about `bytesEnough`. */
-  readFacts(limit: number, bytesEnough?: number): FactRecord[];
+  /** Oldest records of all lanes in causal order, without those that are `out`, with at most `limit` facts together, and none beyond about `bytesEnough`. */
+  readFacts(limit: number, bytesEnough?: number, out?: RecordsOut): FactRecord[];
   /** Removes records whose facts control has acknowledged. */
-  ackFacts(records: readonly FactRecord[]): Promise<void>;
+  ackFacts(records: readonly Pick<FactRecord, 'first' | 'count' | 'bytes'>[]): Promise<void>;
   outboxDepth(): number;
   /** Why the store takes no writes at the moment: sessions are then refused before anything is acknowledged. null: it takes them. */
   refusing(): StoreErrorCode | null;

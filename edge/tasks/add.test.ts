@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { newWorkRecord } from '../planner.ts';
 import { FakeCpe } from './fake-cpe.test-helper.ts';
 import { Operation, testWork } from './operation.test-helper.ts';
 
@@ -42,6 +43,24 @@ test('add: without values the new instance is read back all the same', () => {
   const run = new Operation(router(), add()).session();
   expect(run.methods()).toEqual(['GetParameterNames', 'AddObject', 'GetParameterValues']);
   expect(run.result).toMatchObject({ outcome: 'done', data: { InstanceNumber: 2 } });
+});
+
+test('add: the instance of an AddObject whose answer was lost is found before older or more urgent work adds another', () => {
+  const run = new Operation(router(), add(VALUES));
+  run.fate = (_, method) => (method === 'AddObject' ? 'answer-lost' : 'answered');
+  run.session();
+  run.fate = () => 'answered';
+  // Control handed them over again, or late.
+  const urgent = testWork('add', { objectName: TABLE }, { actionId: 'urgent', priority: 90 });
+  const older = testWork('add', { objectName: TABLE }, { actionId: 'older', createdAt: 0 });
+  run.records = [...run.records, newWorkRecord(urgent), newWorkRecord(older)];
+  run.session();
+  expect(run.ended.map(({ result }) => [result.outcome, result.data['InstanceNumber']])).toEqual([
+    ['done', 2],
+    ['done', 3],
+    ['done', 4],
+  ]);
+  expect(run.cpe.count('AddObject')).toBe(3);
 });
 
 test.each([

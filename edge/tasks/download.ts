@@ -19,6 +19,7 @@ export const download = transfer({
     const URL = url === '' ? context.downloadUrl(textArg(work, 'fileId')) : url;
     return request('Download', { CommandKey: work.commandKey, URL, ...argsOf(work), SuccessURL: '', FailureURL: '' });
   },
+  needsFile: (work) => (work.args['fileId'] === undefined ? null : textArg(work, 'fileId')),
   event: 'M Download',
   bringsFile: false,
   noun: 'download',

@@ -10,7 +10,7 @@ import type { Profile, Quirks } from '../../profiles/profile.ts';
 import { applyAnswer, applyEvents, beginSession, interrupt, newWorkRecord, overdue, planNext } from '../planner.ts';
 import type { WorkRecord } from '../store/store.ts';
 import type { FakeCpe } from './fake-cpe.test-helper.ts';
-import type { CpeEvent, TaskContext } from './task.ts';
+import type { CpeEvent, TaskContext, UploadedFile } from './task.ts';
 
 const QUIRKS: Quirks = {
   getBatchNames: 4,
@@ -74,6 +74,8 @@ export class Operation {
   version: CwmpVersion = '1.4';
   /** What the shadow knows. */
   known = new Map<string, { type: string; writable: boolean | null }>();
+  /** What lies on the disk of what the CPE uploads. */
+  uploaded: UploadedFile | null = null;
   /** Called with the number of the request, from 0 on, over all sessions. */
   fate: (request: number, method: string) => Fate = () => 'answered';
   #requests = 0;
@@ -93,6 +95,7 @@ export class Operation {
       known: (path) => this.known.get(path) ?? null,
       downloadUrl: (fileId) => `http://acs/files/d/${fileId}/sig`,
       uploadUrl: (actionId) => `http://acs/files/u/${actionId}/sig`,
+      files: { has: () => true, uploaded: () => this.uploaded },
     };
   }
 

@@ -31,6 +31,21 @@ export interface TaskContext {
   /** A signed, expiring URL under which the CPE fetches file `fileId`, or PUTs the upload of this action. */
   downloadUrl(fileId: string): string;
   uploadUrl(actionId: string): string;
+  files: TaskFiles;
+}
+
+/** Files for and from CPEs, as tasks ask for them. */
+export interface TaskFiles {
+  /** False while a file for CPEs is on its way from control to this edge. */
+  has(fileId: string): boolean;
+  /** The upload of an action, when it is whole on this edge. */
+  uploaded(actionId: string): UploadedFile | null;
+}
+
+export interface UploadedFile {
+  fileId: string;
+  bytes: number;
+  sha256: string;
 }
 
 /** Facts a task learned from an answer, to be sent to control besides its own result. */

@@ -144,6 +144,23 @@ test('upload: needs TransferComplete and the file, in either order', () => {
   expect(fileLast.result.rpcs[0]!.args.URL).toBe('upload of action UP');
 });
 
+test('upload: what lies on the disk counts, also when the work was not told of it', () => {
+  const run = new Operation(box(), upload());
+  run.uploaded = { fileId: 'UP', bytes: 42, sha256: 'abc' };
+  // Not before the CPE says that it is whole.
+  expect(run.session().ended).toEqual([]);
+  expect(run.session(complete('ours')).result).toMatchObject({ outcome: 'done', data: { fileId: 'UP', bytes: 42 } });
+
+  const late = new Operation(box(), upload()).session().session(complete('ours'));
+  expect(late.ended).toEqual([]);
+  late.uploaded = { fileId: 'UP', bytes: 42, sha256: 'abc' };
+  expect(late.wait(LIMITS.fileLookMs).result.outcome).toBe('done');
+
+  const quiet = new Operation(box(), upload()).session();
+  quiet.uploaded = { fileId: 'UP', bytes: 42, sha256: 'abc' };
+  expect(quiet.wait(LIMITS.transferWaitMs).result).toMatchObject({ outcome: 'applied', data: { fileId: 'UP' } });
+});
+
 test('upload: Status 0 without a file, or TransferComplete without one, fails soon', () => {
   const run = new Operation(box(), upload());
   run.cpe.misbehaviour = { answers: { Upload: { Status: 0 } } };

@@ -1,8 +1,8 @@
 // The life of a Download or Upload that this ACS asked for: one request, then TransferComplete, perhaps sessions and a restart later.
 //
-//   ready ─▶ waiting ─Status 0, TransferComplete, fault or time─▶ ended
+//   ready ─file is here─▶ waiting ─Status 0, TransferComplete, fault or time─▶ ended
 //
-// ready    Entered by start; the request has never been sent.
+// ready    Entered by start; the request has never been sent. Stays while the file for the CPE is on its way to this edge.
 // waiting  Entered by sending. A broken session changes nothing: the CPE may have queued the transfer, so the request is never sent again
 //          (DESIGN §4); TransferComplete tells, or the time runs out. An upload also needs its file in the file store; either may be first.
 
@@ -12,14 +12,8 @@ import type { Args, FaultStruct } from '../../cwmp/message.ts';
 import type { AcsRequest } from '../../cwmp/session.ts';
 import { numberOf, textOf } from './answers.ts';
 import { faultResult, outcomeOfFault, sayFault } from './fault-outcome.ts';
-import { type CpeEvent, emptyResult, type Task, type TaskContext, type TaskResult } from './task.ts';
+import { type CpeEvent, emptyResult, type Task, type TaskContext, type TaskResult, type UploadedFile } from './task.ts';
 import { countArg } from './work-args.ts';
-
-export interface UploadedFile {
-  fileId: string;
-  bytes: number;
-  sha256: string;
-}
 
 export type TransferState =
   | { phase: 'ready' }
@@ -41,6 +35,8 @@ export interface Transfer {
   /** Throws Refused when the arguments cannot be executed. */
   check(work: Work): void;
   request(work: Work, context: TaskContext): AcsRequest;
+  /** The file of ours that the CPE will fetch; null when there is none. */
+  needsFile(work: Work): string | null;
   event: 'M Download' | 'M Upload';
   bringsFile: boolean;
   noun: 'download' | 'upload';
@@ -57,15 +53,29 @@ export function transfer(kind: Transfer): Task<TransferState> {
     next(work, state, context) {
       switch (state.phase) {
         case 'ready': {
+          const needed = kind.needsFile(work);
+          if (needed !== null && !context.files.has(needed)) {
+            return {
+              type: 'wait',
+              state,
+              untilMs: context.nowMs + LIMITS.fileLookMs,
+              why: 'Waiting for the file to arrive on its edge.',
+            };
+          }
           const sentAtMs = context.nowMs;
           const none = { answered: false, announced: false, completed: null, file: null };
           return { type: 'send', state: { phase: 'waiting', sentAtMs, ...none }, request: kind.request(work, context) };
         }
         case 'waiting': {
+          // The CPE puts its file and tells of it at the same time, on two threads: what one wrote the other may have written over. The disk knows.
+          const file = state.file ?? (kind.bringsFile ? context.files.uploaded(work.actionId) : null);
+          const { completed } = state;
+          if (completed !== null && file !== null) return { type: 'end', result: success(kind, completed, file) };
           const untilMs = deadline(work, state, context);
-          if (context.nowMs >= untilMs) return { type: 'end', result: late(kind, state, context) };
-          const what = state.completed === null ? 'TransferComplete' : 'the file to arrive';
-          return { type: 'wait', state, untilMs, why: `Waiting for ${what}.` };
+          if (context.nowMs >= untilMs) return { type: 'end', result: late(kind, { ...state, file }, context) };
+          if (completed === null) return { type: 'wait', state, untilMs, why: 'Waiting for TransferComplete.' };
+          const lookMs = Math.min(untilMs, context.nowMs + LIMITS.fileLookMs);
+          return { type: 'wait', state, untilMs: lookMs, why: 'Waiting for the file to arrive.' };
         }
         case 'ended':
           return { type: 'end', result: state.result };

@@ -19,6 +19,7 @@ export const upload = transfer({
       Password: '',
       DelaySeconds: countArg(work, 'delaySeconds'),
     }),
+  needsFile: () => null,
   event: 'M Upload',
   bringsFile: true,
   noun: 'upload',
