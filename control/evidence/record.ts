@@ -1,9 +1,10 @@
 // What happened, written down: timeline events and evidence records, both numbered in the order of commits. Nothing is ever changed here.
-// Signing of chain heads and export are not here.
+// The chain as values is in chain.ts, signing of its heads in heads.ts, its export in export.ts.
 
 import { createHash } from 'node:crypto';
 import { LIMITS } from '../../base/limits.ts';
-import { jsonText, type Sql } from '../store/postgres.ts';
+import { arrayText, jsonText, type Sql, together } from '../store/postgres.ts';
+import { GENESIS, linkHash, recordDigest, recordText } from './chain.ts';
 
 export interface NewEvent {
   deviceId: string | null;
@@ -17,14 +18,25 @@ export interface NewEvent {
 export interface NewEvidence {
   actionId: string;
   at: number;
-  kind: 'planned' | 'approved' | 'sent' | 'running' | 'rpc' | 'result' | 'late-result' | 'cancel-asked' | 'ended';
+  kind:
+    | 'planned'
+    | 'approved'
+    | 'sent'
+    | 'running'
+    | 'rpc'
+    | 'result'
+    | 'late-result'
+    | 'cancel-asked'
+    | 'sent-anew'
+    | 'ended';
   /** Redacted by the caller. */
   body: Record<string, unknown>;
 }
 
 /** Any fixed number; held from the first append of a transaction to its commit. */
 const APPEND_LOCK = 7_547_002;
-export const GENESIS = '0'.repeat(64);
+/** Where the highest number of each commit is told to all control processes (LISTEN). */
+export const EVENT_CHANNEL = 'starling_event';
 
 /**
  * Appends events and evidence as the last statements of a transaction: from here to the commit no other transaction appends, so that
@@ -33,19 +45,30 @@ export const GENESIS = '0'.repeat(64);
  */
 export async function record(tx: Sql, events: NewEvent[], evidence: NewEvidence[]): Promise<string | null> {
   if (events.length === 0 && evidence.length === 0) return null;
-  await tx`select pg_advisory_xact_lock(${APPEND_LOCK})`;
-  if (evidence.length > 0) await appendEvidence(tx, evidence);
-  if (events.length === 0) return null;
-  const rows = events.map((event, order) => ({ ...event, at: new Date(event.at), order }));
+  // Sent here and now (the driver would wait until somebody asks for the answer), and PostgreSQL does one after the other: whatever is sent
+  // behind it is done under the lock.
+  const locked = tx`select pg_advisory_xact_lock(${APPEND_LOCK})`.execute();
+  const [, , seq] = await together([
+    locked,
+    evidence.length === 0 ? null : appendEvidence(tx, evidence),
+    events.length === 0 ? null : appendEvents(tx, events),
+  ]);
+  return seq;
+}
+
+async function appendEvents(tx: Sql, events: NewEvent[]): Promise<string> {
+  const column = (of: (event: NewEvent) => string | null | Date): string => arrayText(events.map(of));
   const [last] = await tx<{ seq: string }[]>`
     with written as (
       insert into event (device_id, action_id, at, kind, summary, body)
-      select e."deviceId", e."actionId", e.at, e.kind, e.summary, e.body
-      from jsonb_to_recordset(${jsonText(rows)}::text::jsonb)
-        as e("deviceId" text, "actionId" text, at timestamptz, kind text, summary text, body jsonb, "order" int)
-      order by e."order"
+      select device_id, action_id, at, kind, summary, body::jsonb
+      from unnest(${column(({ deviceId }) => deviceId)}::text::text[], ${column(({ actionId }) => actionId)}::text::text[],
+        ${column(({ at }) => new Date(at))}::text::timestamptz[], ${column(({ kind }) => kind)}::text::text[],
+        ${column(({ summary }) => summary)}::text::text[], ${column(({ body }) => jsonText(body))}::text::text[])
+        with ordinality as e(device_id, action_id, at, kind, summary, body, place)
+      order by place
       returning seq)
-    select max(seq) as seq from written`;
+    select max(seq) as seq, pg_notify(${EVENT_CHANNEL}, max(seq)::text) from written`;
   return last!.seq;
 }
 
@@ -58,36 +81,17 @@ async function appendEvidence(tx: Sql, evidence: NewEvidence[]): Promise<void> {
     const kept = { seq, actionId, at: new Date(at).toISOString(), kind, body: bounded(body) };
     // Through jsonText, so that what is hashed is what PostgreSQL can hold.
     const clean = JSON.parse(jsonText(kept)) as typeof kept;
-    const hash = evidenceHash(prevHash, clean);
-    const row = { ...clean, prevHash, hash };
+    const digest = recordDigest(recordText(clean));
+    const hash = linkHash(prevHash, digest);
+    const row = { ...clean, prevHash, digest, hash };
     prevHash = hash;
     return row;
   });
   await tx`
-    insert into evidence (seq, action_id, at, kind, body, prev_hash, hash)
-    select e.seq, e."actionId", e.at, e.kind, e.body, e."prevHash", e.hash
+    insert into evidence (seq, action_id, at, kind, body, prev_hash, digest, hash)
+    select e.seq, e."actionId", e.at, e.kind, e.body, e."prevHash", e.digest, e.hash
     from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-      as e(seq bigint, "actionId" text, at timestamptz, kind text, body jsonb, "prevHash" text, hash text)`;
-}
-
-/** sha256 over the hash before and the canonical JSON of the record. */
-export function evidenceHash(
-  prevHash: string,
-  entry: { seq: number; actionId: string; at: string; kind: string; body: Record<string, unknown> },
-): string {
-  const { seq, actionId, at, kind, body } = entry;
-  return createHash('sha256')
-    .update(`${prevHash}\n${canonicalJson({ seq, actionId, at, kind, body })}`)
-    .digest('hex');
-}
-
-/** JSON with members in order of their names: equal values have equal text, whatever order jsonb gives them back in. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, part) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : part,
-  );
+      as e(seq bigint, "actionId" text, at timestamptz, kind text, body jsonb, "prevHash" text, digest text, hash text)`;
 }
 
 /** A member that is too large is replaced by its size and digest: the device's whole tree does not belong into each record. */
