@@ -7,6 +7,9 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now() };
 
+/** Milliseconds that only ever go on: for how long something took or may last, whatever is done to the wall clock. */
+export const systemElapsed = (): number => performance.now();
+
 /** A clock for tests: stands still until `advance` moves it. */
 export class ManualClock implements Clock {
   #nowMs: number;

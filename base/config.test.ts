@@ -73,3 +73,17 @@ test.each([
 ])('the edge id of host %s is %s', (host, id) => {
   expect(edgeIdOf(host)).toBe(id);
 });
+
+test('NATS options come in pairs and name a domain that fits a subject', () => {
+  expect(() => loadConfig({}, { STARLING_NATS_CERTIFICATE: 'c.pem' }, null)).toThrow(/STARLING_NATS_KEY together/);
+  expect(() => loadConfig({}, { STARLING_NATS_DOMAIN: 'hub.example' }, null)).toThrow(/STARLING_NATS_DOMAIN/);
+  const url = 'nats://user:pl4nted@host:4222';
+  expect(loadConfig({}, { STARLING_NATS_URL: url, STARLING_NATS_DOMAIN: 'hub' }, null)).toMatchObject({
+    ...{ natsUrl: url, natsDomain: 'hub', natsReplicas: 1, edgeAdminPort: 7548 },
+  });
+});
+
+test('the token of commands may be set where a role is started', () => {
+  expect(() => loadConfig({}, { STARLING_TOKEN: 'stl_x' })).not.toThrow();
+  expect(() => loadConfig({}, { STARLING_TOKENS: 'stl_x' })).toThrow(/STARLING_TOKENS is set/);
+});

@@ -19,7 +19,7 @@ interface Option {
   text: string;
 }
 
-export const CPE_AUTH_MODES = ['none', 'basic', 'digest', 'certificate-header'] as const;
+export const CPE_AUTH_MODES = ['none', 'basic', 'digest', 'certificate-header', 'certificate-or-digest'] as const;
 export type CpeAuthMode = (typeof CPE_AUTH_MODES)[number];
 export const CPE_DIGEST_ALGORITHMS = ['MD5', 'MD5-sess', 'SHA-256', 'SHA-256-sess'] as const;
 export const BASIC_IN_DIGEST = ['refused', 'unasked', 'offered'] as const;
@@ -73,6 +73,68 @@ export const OPTIONS = {
     defaultText: 'a private cluster in the data folder',
     text: 'PostgreSQL (15 or newer) of the control plane, as postgres://user:password@host:port/database.',
   },
+  natsUrl: {
+    env: 'STARLING_NATS_URL',
+    kind: 'secret',
+    value: null,
+    defaultText: 'edge and control in one process',
+    text: 'NATS between edge and control, as nats://host:4222 or tls://user:password@host:4222, several with commas between. An edge names the leaf of its POP.',
+  },
+  natsCredentials: {
+    env: 'STARLING_NATS_CREDENTIALS',
+    kind: 'text',
+    value: null,
+    text: 'Credentials file (.creds) with which NATS lets us in.',
+  },
+  natsNkey: {
+    env: 'STARLING_NATS_NKEY',
+    kind: 'text',
+    value: null,
+    text: 'File of the nkey seed with which NATS lets us in.',
+  },
+  natsCa: {
+    env: 'STARLING_NATS_CA',
+    kind: 'text',
+    value: null,
+    text: 'PEM file of the authority that signed the certificate of NATS; makes TLS a must.',
+  },
+  natsCertificate: {
+    env: 'STARLING_NATS_CERTIFICATE',
+    kind: 'text',
+    value: null,
+    text: 'PEM file of the client certificate shown to NATS.',
+  },
+  natsKey: { env: 'STARLING_NATS_KEY', kind: 'text', value: null, text: 'PEM file of the key that belongs to it.' },
+  natsDomain: {
+    env: 'STARLING_NATS_DOMAIN',
+    kind: 'text',
+    value: null,
+    defaultText: 'the server connected to has the streams itself',
+    text: 'JetStream domain of the hub; to be set for an edge behind a leaf.',
+  },
+  natsReplicas: {
+    env: 'STARLING_NATS_REPLICAS',
+    kind: 'integer',
+    value: 1,
+    min: 1,
+    max: 5,
+    text: 'Servers of the hub that hold each stream, when control makes it: 3 in a cluster of three.',
+  },
+  databaseWaitSeconds: {
+    env: 'STARLING_DATABASE_WAIT_SECONDS',
+    kind: 'integer',
+    value: 60,
+    min: 0,
+    max: 86_400,
+    text: 'Longest wait at start for a PostgreSQL that cannot be reached yet.',
+  },
+  installationKeyFile: {
+    env: 'STARLING_INSTALLATION_KEY_FILE',
+    kind: 'text',
+    value: null,
+    defaultText: 'installation.key in the data folder, made at first start',
+    text: 'File of the key that seals secrets in the database. Every control on one database needs the same one.',
+  },
   edgeId: {
     env: 'STARLING_EDGE_ID',
     kind: 'text',
@@ -81,6 +143,12 @@ export const OPTIONS = {
     text: 'Name of this edge; unique among all edges, never reused for another one.',
   },
   pop: { env: 'STARLING_POP', kind: 'text', value: 'default', text: 'Name of the POP this edge stands in.' },
+  popShared: {
+    env: 'STARLING_POP_SHARED',
+    kind: 'boolean',
+    value: false,
+    text: 'POPs have several edges that serve the same CPEs: control gives work to all of them, and one claims it before it runs. The same for control and all edges.',
+  },
   edgeThreads: {
     env: 'STARLING_EDGE_THREADS',
     kind: 'integer',
@@ -89,6 +157,18 @@ export const OPTIONS = {
     min: 1,
     max: 256,
     text: 'Session threads; all listen on the CWMP port.',
+  },
+  edgeAdminHost: {
+    env: 'STARLING_EDGE_ADMIN_HOST',
+    kind: 'text',
+    value: '127.0.0.1',
+    text: 'Address of /metrics and /healthz of an edge that runs alone.',
+  },
+  edgeAdminPort: {
+    env: 'STARLING_EDGE_ADMIN_PORT',
+    kind: 'port',
+    value: 7548,
+    text: 'Port of /metrics and /healthz of an edge that runs alone.',
   },
   adminToken: {
     env: 'STARLING_ADMIN_TOKEN',
@@ -103,7 +183,7 @@ export const OPTIONS = {
     value: null,
     defaultText: 'none on loopback; any other address refuses to start until one is chosen',
     choices: CPE_AUTH_MODES,
-    text: 'How CPEs prove who they are.',
+    text: 'How CPEs prove who they are; certificates are told by a trusted TLS front (docs/operating/tls-front.md).',
   },
   cpeUsername: {
     env: 'STARLING_CPE_USERNAME',
@@ -132,11 +212,18 @@ export const OPTIONS = {
     value: 'x-client-certificate-cn',
     text: 'Header in which the trusted TLS front tells the common name of the client certificate.',
   },
+  addressHeader: {
+    env: 'STARLING_ADDRESS_HEADER',
+    kind: 'text',
+    value: null,
+    defaultText: "not set: the connection's own address",
+    text: 'Header in which the trusted TLS front tells the address of the CPE, one address and nothing else.',
+  },
   trustedFronts: {
     env: 'STARLING_TRUSTED_FRONTS',
     kind: 'list',
     value: ['127.0.0.0/8', '::1/128'],
-    text: 'Networks of TLS fronts whose certificate header is believed.',
+    text: 'Networks of TLS fronts whose headers, for certificate and address, are believed.',
   },
   connectionRequestNetworks: {
     env: 'STARLING_CONNECTION_REQUEST_NETWORKS',
@@ -199,9 +286,22 @@ export interface Config {
   dataDir: string;
   profilesDir: string | null;
   databaseUrl: string | null;
+  natsUrl: string | null;
+  natsCredentials: string | null;
+  natsNkey: string | null;
+  natsCa: string | null;
+  natsCertificate: string | null;
+  natsKey: string | null;
+  natsDomain: string | null;
+  natsReplicas: number;
+  databaseWaitSeconds: number;
+  installationKeyFile: string | null;
   edgeId: string;
   pop: string;
+  popShared: boolean;
   edgeThreads: number;
+  edgeAdminHost: string;
+  edgeAdminPort: number;
   adminToken: string | null;
   cpeAuth: CpeAuthMode;
   cpeUsername: string | null;
@@ -209,6 +309,7 @@ export interface Config {
   cpeDigestAlgorithms: (typeof CPE_DIGEST_ALGORITHMS)[number][];
   cpeBasicInDigest: (typeof BASIC_IN_DIGEST)[number];
   certificateHeader: string;
+  addressHeader: string | null;
   trustedFronts: string[];
   connectionRequestNetworks: string[];
   manageConnectionRequest: boolean;
@@ -237,6 +338,8 @@ export function loadConfig(
   const fromFile = file === null ? {} : readConfigFile(file);
   const known = new Set<string>(Object.values(OPTIONS).map((option) => option.env));
   known.add('STARLING_CONFIG');
+  // Of the commands that speak to the API: it may be set in the shell that starts a role.
+  known.add('STARLING_TOKEN');
   for (const name of Object.keys(env)) {
     if (
       name.startsWith('STARLING_') &&
@@ -288,6 +391,15 @@ export function loadConfig(
     throw new ConfigError(
       'half-tls',
       'Set STARLING_CWMP_TLS_CERTIFICATE and STARLING_CWMP_TLS_KEY together, or neither.',
+    );
+  }
+  if ((values['natsCertificate'] === null) !== (values['natsKey'] === null)) {
+    throw new ConfigError('half-tls', 'Set STARLING_NATS_CERTIFICATE and STARLING_NATS_KEY together, or neither.');
+  }
+  if (values['natsDomain'] !== null && !/^[A-Za-z0-9_-]{1,64}$/.test(String(values['natsDomain']))) {
+    throw new ConfigError(
+      'bad-name',
+      'STARLING_NATS_DOMAIN must be 1 to 64 of A-Z a-z 0-9 _ - (it becomes part of a subject).',
     );
   }
   if (typeof values['adminToken'] === 'string') checkAdminToken(values['adminToken']);
@@ -373,6 +485,7 @@ export function printConfigDoc(): string {
     '',
     'Printed from the option table in `base/config.ts` by `npm run docs`. Flags win over the environment, the environment over the config file',
     '(JSON, named by `STARLING_CONFIG`), the file over the defaults. An unknown option is an error, not a silence.',
+    '`STARLING_TOKEN` is no option of these: `starling evidence export` takes it for its `--token`.',
     '',
     '| environment | flag | config file | default | what it is |',
     '| --- | --- | --- | --- | --- |',

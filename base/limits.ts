@@ -122,11 +122,13 @@ export const LIMITS = {
 
   // ── Admission (docs/operating/overload.md) ───────────────────────────────────────────────────────────────────────
   /**
-   * How often the wait of POSTs is looked at, and the waits, for loop and disk, beyond which fewer sessions are let in. A thread with 200 sessions
-   * under way is busy all the time and turns within 20 to 40 ms; each of the five POSTs of a session with work waits for two or three turns.
+   * How often the wait of POSTs is looked at, and the waits, for loop and disk, beyond which fewer sessions are let in. A turn of 30 ms may be a
+   * neighbour's doing. Once it is not, aiming at 12 serves as many as aiming at 30, and each of the five POSTs of a session with work, which wait
+   * for two or three turns, waits for shorter ones: operators p95 0.5 s in place of 0.9 after the onset of a storm (docs/performance.md).
    */
   admissionTickMs: 20,
   admissionWaitMs: 30,
+  admissionAimMs: 12,
   admissionDiskWaitMs: 300,
   /** Time for which a CPE somebody waits for is let in first, after its work was handed over or it was woken. */
   expectedSeconds: 120,
@@ -168,6 +170,14 @@ export const LIMITS = {
   relayBatchFacts: 500,
   /** About their bytes: a fact of 5,000 parameters has 0.6 MB, and its objects ten times that. */
   relayBatchBytes: 1024 * 1024,
+  /** Batches that may be on their way to control before the next one waits, and grows: on a line of 300 ms some thousand facts a second. */
+  relayWindowBatches: 8,
+  /** Silence of control after which it is told again that there is something of this edge: it may not know of an edge whose hub lost its disk. */
+  relayKnockMs: 30_000,
+  /** Age from which what control has not taken, and finds nothing left of, is lost: its word was on the way for less. */
+  relaySettleMs: 2_000,
+  /** Least time between two repetitions that control asks for: it asks once for each message that came behind a gap. */
+  relayAgainMs: 5_000,
   /** Bytes of the outbox before sessions are refused with 503: the disk is the bound, not memory. */
   outboxBytesMax: 8 * 1024 * 1024 * 1024,
   /**
@@ -177,16 +187,90 @@ export const LIMITS = {
   busInFlightMax: 500,
   /** Time a publish waits for a subscriber: both sides start in one process, the slower one in seconds. */
   busSubscriberWaitMs: 10_000,
+  /** Time between two asks whether a subscriber may take a subject by now: getting a lease takes some milliseconds. */
+  busMayTakeMs: 20,
   /** First and longest pause before a batch that its handler rejected is handed over again. */
   busRedeliverMsMin: 50,
   busRedeliverMsMax: 2_000,
   /** Times a batch is handed over before publish rejects and the publisher, who has it durably, decides. */
   busDeliveriesMax: 5,
+  /** How often a subject that may not be taken is asked for again. */
+  busAskAgainMs: 500,
+  /** Time for the answer to a question over the bus: a chunk of a file over a slow line, or nobody there. */
+  busAnswerMs: 10_000,
+  /** Questions being answered at once: each reads one chunk of a file. */
+  busAnswersMax: 64,
+  /** Bytes of a batch unpacked. A document of 32 MiB is about as long as a fact in JSON, which is a text in JSON once more. */
+  busUnpackedBytesMax: 256 * 1024 * 1024,
+  /** Parts of one batch: the bytes above, should nothing of them pack, in messages of 1 MiB, and room. */
+  busPartsMax: 512,
+  /** Bytes of a file in one answer: five of them a second are 10 Mbit/s on a line with 200 ms. */
+  busFileChunkBytes: 256 * 1024,
+  /** Bytes of one message over NATS. What every server takes unless told otherwise; how large one of leaf and hub takes cannot be seen from the other. */
+  natsMessageBytesMax: 1024 * 1024,
+  /** Time a start waits for NATS before it goes on without: the centre may be away. */
+  natsStartMs: 5_000,
+  /** Time for an answer of the server: connecting, JetStream's API, storing a message (a flush to a slow disk). */
+  natsAnswerMs: 5_000,
+  /** Silence after which the server is asked whether it is there; two without an answer and the connection is opened anew. */
+  natsPingMs: 10_000,
+  /** Pause before connecting again: all edges of a centre lose it in one moment. */
+  natsReconnectMsMin: 250,
+  natsReconnectMsMax: 2_000,
+  /** Pause before a server that was not as it must be is looked at again. */
+  natsCheckAgainMs: 2_000,
+  /** Time for the last acknowledgements to leave when the bus closes. */
+  natsCloseMs: 1_000,
+  /** JetStream's window of duplicates: a help only, marks make it exact, so the time of a reconnect is enough. */
+  natsDuplicateMs: 120_000,
+  /** Bytes of each stream at the hub. Past it nothing is dropped: facts wait on their edges, decisions in the database. Packed facts have some 60 bytes. */
+  natsFactsBytesMax: 4 * 1024 * 1024 * 1024,
+  natsDecisionsBytesMax: 1024 * 1024 * 1024,
+  /** Time after which what a killed process had in hand goes to another; who works on it says so well within. */
+  natsAckWaitMs: 5_000,
+  natsWorkingMs: 1_500,
+  /** Life of one pull request, and of the silence in which it counts as lost: a heartbeat comes in each half of that. */
+  natsPullMs: 60_000,
+  natsPullSilenceMs: 10_000,
+  /** How often control looks for subjects of new edges, though they tell of themselves. */
+  natsDiscoverMs: 5_000,
+  /** Tries after which a batch in parts, with other things behind it, counts as given up: 7 s, and its publisher waits 5 for one part. */
+  natsPartTriesMax: 8,
+  /**
+   * Time without a sign of an edge after which another may take what it held. A CPE whose edge died comes again after 5 to 20 s (TR-069
+   * §3.2.1.1) and finds the rest of its work left alone until then; a pause of an edge, or of NATS, that is shorter costs nothing.
+   */
+  claimLeaseMs: 30_000,
+  /** How much earlier an edge stops to rely on what it holds: clocks that run apart, and an answer that is on its way to the CPE. */
+  claimMarginMs: 10_000,
+  /** How often an edge says that it is there: four signs may be lost before it stops. */
+  claimBeatMs: 4_000,
+  /** Time for an answer about a claim; a CPE waits for it, and goes on without the work past it. */
+  claimAnswerMs: 1_500,
+  /** Bytes of one claim: past it the transcript of what ran stays behind, and an edge that takes over says so instead of going on. */
+  claimBytesMax: 512 * 1024,
+  /** Bytes of all claims of a POP: a million that have ended and wait for their deadline have 200 each. */
+  claimsBytesMax: 1024 * 1024 * 1024,
+  /** Tries to write a claim that others write at the same moment; between two edges the second one decides. */
+  claimTriesMax: 3,
+  /** Pause before work that a session has at this moment is claimed again, for an upload or an event that it may wait for. */
+  claimAgainMs: 500,
+  /** Time a claim may be held without a session of its CPE: one that is just beginning, or an upload that is told. */
+  claimLooseMs: 15_000,
   /**
    * Least time between two nudges of a session thread: facts of that time travel in one batch. A batch costs the relay 0.2 ms and more
    * whatever is in it, most of it for waking up: 10 ms cost 15 µs more per value change than 30, and 30 ms 1.5 µs more than 50.
    */
   nudgeGapMs: 50,
+  /** Time in which last contacts of quiet devices gather, and how many make a batch at once: half a second of what a thread serves at most. */
+  lastContactsMs: 1_000,
+  lastContactsMax: 2_000,
+  /**
+   * Devices of a batch that is worth its way to a control elsewhere, and how long fewer wait for more. A batch costs some 450 bytes on the
+   * line whatever is in it, a device in it 10 (docs/performance.md): without this 1,000 devices with an interval of 5 minutes took 117 each.
+   */
+  lastContactsFew: 50,
+  lastContactsFewMs: 60_000,
   /** The outbox is looked at this often even when nobody nudged, for a thread may die between writing and nudging. A wake-up each. */
   relayPollMs: 250,
   /** First and longest pause after a batch that the bus did not take; a centre that is away for a day costs a try every 10 s. */
@@ -222,12 +306,35 @@ export const LIMITS = {
   // ── Control: database, actions, evidence ─────────────────────────────────────────────────────────────────────────
   /** Connections of one control to PostgreSQL; its private cluster has 40 places. */
   databaseConnectionsMax: 10,
+  /** Longest pause between two tries to reconnect to a database that went away: it is to be noticed soon when it is back. */
+  databaseReconnectMsMax: 2_000,
+  /** Pause between two tries at start, and how often it is said what is waited for. */
+  databaseRetryMs: 500,
+  waitingSaidEveryMs: 5_000,
+  /** Time a health check waits for the database before it says that it does not answer; probes of load balancers wait some seconds. */
+  databaseHealthMs: 2_000,
+  /** Time between two looks whether another process has let go of the migrations. */
+  migrateRetryMs: 250,
+  /** Life of what one control holds while nothing is heard of it (its host is gone, or it stands still); a killed process loses it at once. */
+  leaseMs: 10_000,
+  /** Time between two signs of life, and so the longest wait for what a killed process held. Several must fail before anything lapses. */
+  leaseRenewMs: 1_000,
+  /** What a holder stops short of the end: for reading the clock, and for clocks that do not run at quite the same rate. */
+  leaseSlackMs: 1_000,
+  /** Time after which a name nobody asks for any more is let go: this control's road to it may be cut. */
+  leaseWantMs: 30_000,
+  /** Names one control may want: an edge is one, and a large ISP has hundreds. */
+  leaseNamesMax: 10_000,
+  /** Period at which live events are looked for besides being told of them: the connection that tells may have died silently. */
+  livePollMs: 5_000,
   /** Time for the private PostgreSQL to answer. Recovery after a kill under load took seconds on a slow disk. */
   postgresStartMs: 60_000,
   /** Time for its fast shutdown (one checkpoint) before it is ended at once; it recovers from that. */
   postgresStopMs: 20_000,
   /** Bytes of its log before the next start puts it aside, keeping one older file. */
   postgresLogBytesMax: 16 * 1024 * 1024,
+  /** Parked facts that one transaction takes again at start: a day of a POP that was ahead of its centre is gone through in a minute. */
+  unparkFacts: 200,
   /** Parameters written by one statement of the ingest: keeps one batch's JSON at some MB. */
   upsertRowsMax: 5_000,
   /** Characters kept of model, versions and connection-request URL beside the tree; an index takes no row beyond 2,704 bytes. */
@@ -248,6 +355,12 @@ export const LIMITS = {
   dispatchLeaseMs: 15_000,
   /** Period of the dispatcher without any signal. */
   dispatchPeriodMs: 5_000,
+  /** Silence after which an edge gets no copies of what others of its POP have: its first fact, or its start, brings them. */
+  edgeAliveMs: 24 * 3_600_000,
+  /** Time in which the edges of a POP must say what became of work whose device is in another POP now; then it is settled without them. */
+  recallWaitMs: 15 * 60_000,
+  /** Time to the next try of a job of control that failed, where its period is longer. */
+  jobRetryMs: 2_000,
   /** Actions or device settings in one hand-over to an edge. */
   dispatchBatchMax: 200,
   /** Life of an action that names no expiresAt: two periodic Informs of the usual day. */
@@ -289,6 +402,12 @@ export const LIMITS = {
   /** Tags of one device, and characters of one. */
   tagsMax: 64,
   tagCharsMax: 64,
+  /** Time between two signatures under the chain of evidence: what was appended since can be changed unseen by who has database and time. */
+  evidenceHeadMs: 60_000,
+  /** Records of an export that are in memory at a time, exports at once (each has a connection to the database), and how long one waits for its reader. */
+  evidenceExportRows: 500,
+  evidenceExportsMax: 2,
+  evidenceStallMs: 60_000,
   /** Life of an idempotency key, and of the claim of a request that never finished (longer than the longest wait). */
   idempotencyKeyMs: 24 * 3_600_000,
   idempotencyClaimMs: 180_000,
@@ -322,6 +441,8 @@ export const LIMITS = {
   authVerifiedMax: 1_000,
   /** Failure counts kept per thread, about 20 MB; past it the oldest is forgotten. */
   authThrottleEntriesMax: 100_000,
+  /** Peers remembered by one thread as a trusted front or not. A POP has a handful of fronts; past it all are looked up anew. */
+  frontPeersMax: 1_024,
 
   // ── Connection requests and files ────────────────────────────────────────────────────────────────────────────────
   /** Time for one connection request, both rounds (CWMP R4). */
@@ -344,6 +465,21 @@ export const LIMITS = {
   connectionRequestCredentialsMax: 5,
   /** Bytes of one file for Download or from Upload. */
   fileBytesMax: 2 * 1024 * 1024 * 1024,
+  /** Files an edge fetches from control at once, and control from edges; further ones wait. */
+  fileFetchesMax: 4,
+  /** Files that wait to be fetched; past it one is left out, and asked for again by whoever waits for it. */
+  fileFetchesWaitingMax: 1_000,
+  /** First and longest pause before a chunk of a file is asked for again; the centre may be away. */
+  fileFetchBackoffMsMin: 500,
+  fileFetchBackoffMsMax: 30_000,
+  /** Time a hand-over of work waits for the file it needs: a small one is there before the CPE is woken. A large one comes later, and so does its work. */
+  fileFetchHoldMs: 500,
+  /** How often work that waits for its file looks whether it is there. */
+  fileLookMs: 1_000,
+  /** Pause before an upload that an edge did not hand over is asked for again. */
+  uploadFetchAgainMs: 60_000,
+  /** Age of a file that was begun and not gone on with after which a start removes it. */
+  fileFetchLeftMs: 7 * 24 * 3_600_000,
   /** Life of a signed file URL unless the action says otherwise. */
   fileUrlMs: 24 * 3_600_000,
   /** Characters of a signed URL: the argument's bound in the data model of Download and Upload (CWMP T5). */

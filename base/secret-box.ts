@@ -2,7 +2,7 @@
 // sealed value copied to another row does not open there. Rotation of the key is not here: the `1.` in front leaves its place.
 
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { ConfigError } from './errors.ts';
 import { readOrMake } from './secret-file.ts';
 
@@ -17,13 +17,16 @@ const TAG_BYTES = 16;
 export class SecretBox {
   readonly #sealKey: Buffer;
   readonly #digestKey: Buffer;
+  /** 32 bytes, of which the key is made that signs for this installation. */
+  readonly signingSeed: Buffer;
 
-  /** @param key 32 random bytes; two keys for two purposes are derived from it. */
+  /** @param key 32 random bytes; a key for each purpose is derived from it. */
   constructor(key: Uint8Array) {
     if (key.length !== KEY_BYTES)
       throw new ConfigError('bad-key', `An installation key has ${KEY_BYTES} bytes, this one ${key.length}.`);
     this.#sealKey = Buffer.from(hkdfSync('sha256', key, '', 'starling seal', KEY_BYTES));
     this.#digestKey = Buffer.from(hkdfSync('sha256', key, '', 'starling digest', KEY_BYTES));
+    this.signingSeed = Buffer.from(hkdfSync('sha256', key, '', 'starling sign', KEY_BYTES));
   }
 
   /** Seals `plain` for `context`; the result is ASCII without white space. */
@@ -58,10 +61,15 @@ export class SecretBox {
 }
 
 /**
- * Opens the box whose key lies in `keyFile`; the first start makes the file, readable by its owner alone.
+ * Opens the box whose key lies in `keyFile`.
+ * @param ifMissing what is done without the file: `make` one, readable by its owner alone, or `refuse`.
  * Throws ConfigError when the file is unusable or others may read it.
  */
-export function openSecretBox(keyFile: string): SecretBox {
+export function openSecretBox(keyFile: string, ifMissing: 'make' | 'refuse' = 'make'): SecretBox {
+  if (ifMissing === 'refuse' && !existsSync(keyFile)) {
+    const message = `There is no key file ${keyFile}. Copy installation.key from the data folder of the first control there, readable for this user alone.`;
+    throw new ConfigError('no-key', message);
+  }
   let text: string;
   try {
     text = readOrMake(keyFile, () => randomBytes(KEY_BYTES).toString('base64url'));

@@ -6,11 +6,14 @@ import { assert } from '../base/assert.ts';
 import { loadConfig } from '../base/config.ts';
 import { silentLog } from '../base/log.ts';
 import { ACTION_KINDS, OUTCOMES } from '../bus/messages.ts';
-import { apiSeconds, controlMetrics } from '../control/metrics.ts';
+import { NatsMetrics } from '../bus/nats-metrics.ts';
+import { apiSeconds, controlMetrics, leaseMetrics } from '../control/metrics.ts';
 import { ACTION_STATES, isEnded } from '../control/services.ts';
 import { PARSE_PATHS } from '../cwmp/read.ts';
 import { REFUSALS } from '../cwmp/refusals.ts';
+import { ClaimKeeper, type KeeperOptions } from '../edge/claims/keeper.ts';
 import { NOTHING_TO_READ, SessionMetrics } from '../edge/edge-metrics.ts';
+import { FileFetcher, type FileFetcherOptions } from '../edge/file-fetcher.ts';
 import { Relay, type RelayOptions } from '../edge/relay.ts';
 import { type OpenWaker, openWaker } from '../edge/waker.ts';
 import { processMetrics } from './process-metrics.ts';
@@ -31,7 +34,13 @@ const LABEL_VALUES: Readonly<Record<string, string>> = {
   starling_inform_events_total: 'events of [rpc.md](rpc.md#events-of-an-inform), `other`',
   starling_request_seconds: '`stored` when the answer waited for the disk, else `quiet`',
   starling_requests_total: '`inform`, `empty`, `request`, `response`, `fault`, `refused`',
-  starling_decisions_total: '`work`, `cancel`, `wake`, `device`, `unknown`',
+  starling_decisions_total: '`work`, `cancel`, `withdraw`, `wake`, `device`, `taken`, `unknown`',
+  starling_files_fetched_total: '`fetched`, `failed` (and asked for again)',
+  starling_nats_bytes_total: '`in`, `out`',
+  starling_nats_messages_total: '`in`, `out`',
+  starling_nats_publish_seconds: '`stored`, `failed`',
+  starling_claims_total:
+    '`taken`, `held` (by another edge), `over` (it had ended there), `away` (nobody could tell), `lost` (before a request left)',
   starling_control_handovers_total: '`ok`, `late`, `away`',
   starling_control_facts_parked_total: '`garbage`, `unknown`, `misplaced`, `cannot` (be stored)',
   starling_control_actions_open: code(ACTION_STATES.filter((state) => !isEnded(state))),
@@ -45,6 +54,7 @@ export function printMetricsDoc(): string {
   const roles: [string, string, Registry][] = [
     ['Edge: session threads', 'Each thread counts for itself; a scrape shows the sum.', sessionThread()],
     ['Edge: main thread', 'Outbox, decisions and connection requests of one edge.', edgeMainThread()],
+    ['NATS', 'Of an edge and of a control that meet over NATS.', nats()],
     ['Control', 'Ingest, actions and database.', control()],
     ['API', 'What is asked of control over HTTP.', api()],
     ['Process', 'Beside `process_*` and `nodejs_*`, which are those of prom-client.', ofProcess()],
@@ -60,8 +70,8 @@ export function printMetricsDoc(): string {
     '',
     '<!-- Printed by `npm run docs` from what the code registers. Change that, not this file. -->',
     '',
-    '`GET /metrics` on the API port, in the text format of Prometheus, without a token. Labels never name a device or a customer; values beyond a',
-    'bound are counted as `other`. Histograms have `_bucket`, `_sum` and `_count`.',
+    '`GET /metrics` on the API port, and of an edge that runs alone on `STARLING_EDGE_ADMIN_PORT`, in the text format of Prometheus, without a',
+    'token. Labels never name a device or a customer; values beyond a bound are counted as `other`. Histograms have `_bucket`, `_sum` and `_count`.',
     '',
     ...sections,
     '## Requests that are refused',
@@ -92,19 +102,28 @@ function sessionThread(): Registry {
   return new SessionMetrics(NOTHING_TO_READ).registry;
 }
 
-/** Relay and waker register when they are made; of what they are handed the relay uses only the outbox then, for its hello. */
+/** Relay, fetcher and waker register when they are made; of what they are handed the relay uses only the outbox then, for its hello. */
 function edgeMainThread(): Registry {
   const registry = new Registry();
   const store = { appendFacts: () => ({ durable: Promise.resolve() }) };
   const parts = { registry, store, log: silentLog, config: loadConfig({}, {}, null), clock: { now: () => 0 } };
   new Relay({ ...parts, pop: 'pop', edgeId: 'edge', version: '', threads: 1 } as unknown as RelayOptions);
+  new FileFetcher({ ...parts, pop: 'pop', edgeId: 'edge' } as unknown as FileFetcherOptions).close();
+  new ClaimKeeper(parts as unknown as KeeperOptions);
   openWaker({ ...parts, contactMark: () => 0 } as unknown as OpenWaker);
+  return registry;
+}
+
+function nats(): Registry {
+  const registry = new Registry();
+  new NatsMetrics(registry);
   return registry;
 }
 
 function control(): Registry {
   const registry = new Registry();
   controlMetrics(registry, async () => new Map());
+  leaseMetrics(registry, () => 0);
   return registry;
 }
 

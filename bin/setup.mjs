@@ -22,15 +22,23 @@ const sourceFolders = ['base', 'cwmp', 'profiles', 'bus', 'workers', 'edge', 'co
 // Files beside the code that the built program reads.
 const assets = /\.(sql|yaml|json|xml)$/;
 
-/** Where `postgres` writes to its socket, and what is put before that. */
-const UNGUARDED = '    const x = socket.write(chunk, fn)\n';
-const GUARD = `    if (socket === null) {
+/** What is mended in the installed `postgres` (CONTRIBUTING, Known gotchas): what stands there, and what is put in its place. */
+const SOCKET_WRITE = '    const x = socket.write(chunk, fn)\n';
+const MENDS = [
+  // A write that a timer makes after the socket has gone.
+  [
+    SOCKET_WRITE,
+    `    if (socket === null) {
       clearImmediate(nextWriteTimer)
       chunk = nextWriteTimer = null
       error(Errors.connection('CONNECTION_CLOSED', options, socket))
       return true
     }
-`;
+${SOCKET_WRITE}`,
+  ],
+  // A connection that is lost while the driver asks for the types of arrays: nobody waits for that answer but the connection itself.
+  ['        return fetchArrayTypes()\n', '        return fetchArrayTypes().catch(() => {})\n'],
+];
 
 let unlock = null;
 checkNode();
@@ -94,12 +102,16 @@ function install() {
  */
 function mend() {
   const file = join(root, 'node_modules', 'postgres', 'src', 'connection.js');
-  const text = readFileSync(file, 'utf8');
-  if (text.includes(GUARD)) return;
-  const at = text.indexOf(UNGUARDED);
-  if (at < 0) fail(`${file} is not the version that is mended here: look whether nextWrite still needs it.`);
+  const installed = readFileSync(file, 'utf8');
+  let text = installed;
+  for (const [broken, mended] of MENDS) {
+    if (text.includes(mended)) continue;
+    if (!text.includes(broken)) fail(`${file} is not the version that is mended here: look whether it still needs it.`);
+    text = text.replace(broken, () => mended);
+  }
+  if (text === installed) return;
   // Beside and renamed: another process may be loading it.
-  writeFileSync(`${file}.new`, text.slice(0, at) + GUARD + text.slice(at));
+  writeFileSync(`${file}.new`, text);
   renameSync(`${file}.new`, file);
 }
 

@@ -6,6 +6,9 @@ import { flagOf, loadConfig, OPTIONS, printConfigDoc } from '../base/config.ts';
 import { StarlingError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { fleetCommand } from '../bench/fleet/command.ts';
+import { control } from './control.ts';
+import { edge } from './edge.ts';
+import { evidenceCommand } from './evidence.ts';
 import { up } from './up.ts';
 
 const packageFile = new URL(
@@ -19,15 +22,20 @@ process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(LIMITS.headerBytesMax);
 
 const program = new Command('starling').version(version).description('A TR-069 ACS for large ISPs.');
 
-const upCommand = program
-  .command('up')
-  .description('edge and control in one process tree, with embedded defaults')
-  .option('--config <file>', 'JSON file of options');
-for (const [name, option] of Object.entries(OPTIONS)) upCommand.option(`${flagOf(name)} <value>`, option.text);
-upCommand.action(async (flags: Record<string, string>) => {
-  const config = loadConfig(flags, process.env, flags['config'] ?? process.env['STARLING_CONFIG'] ?? null);
-  await up(config, version);
-});
+const ROLES = {
+  up: { run: up, text: 'edge and control in one process tree, with embedded defaults' },
+  edge: { run: edge, text: 'the data plane of a POP alone; control is elsewhere, over NATS' },
+  control: { run: control, text: 'the control plane alone; edges are elsewhere, over NATS' },
+};
+
+for (const [role, { run, text }] of Object.entries(ROLES)) {
+  const command = program.command(role).description(text).option('--config <file>', 'JSON file of options');
+  for (const [name, option] of Object.entries(OPTIONS)) command.option(`${flagOf(name)} <value>`, option.text);
+  command.action(async (flags: Record<string, string>) => {
+    const config = loadConfig(flags, process.env, flags['config'] ?? process.env['STARLING_CONFIG'] ?? null);
+    await run(config, version);
+  });
+}
 
 program
   .command('config')
@@ -37,6 +45,7 @@ program
   });
 
 program.addCommand(fleetCommand());
+program.addCommand(evidenceCommand());
 
 try {
   await program.parseAsync();

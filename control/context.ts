@@ -9,6 +9,8 @@ import type { ProfileBook } from './registry/profile-book.ts';
 import type { Database } from './store/postgres.ts';
 
 export interface ControlContext {
+  /** The number of this process among those on its database (store/leases.ts). */
+  member: number;
   sql: Database;
   box: SecretBox;
   book: ProfileBook;

@@ -12,9 +12,10 @@ import {
   type FactBody,
   factMessageId,
   MESSAGE_VERSION,
+  marksText,
   type Work,
 } from '../bus/messages.ts';
-import { factsOf } from '../bus/subjects.ts';
+import { factsOf, marksFor } from '../bus/subjects.ts';
 import type { BusMessage, BusTransport } from '../bus/transport.ts';
 import type { ParameterValue } from '../cwmp/message.ts';
 import { loadProfiles } from '../profiles/load.ts';
@@ -22,13 +23,14 @@ import { freshDatabase } from '../test/postgres.test-helper.ts';
 import { Dispatcher } from './actions/dispatch.ts';
 import { actionService } from './actions/service.ts';
 import type { ControlContext } from './context.ts';
-import { Ingest } from './ingest/ingest.ts';
+import { Ingest, type IngestOptions } from './ingest/ingest.ts';
 import { LiveEvents } from './live-events.ts';
 import { controlMetrics } from './metrics.ts';
 import { Reconciler } from './reconciler.ts';
 import { deviceService } from './registry/devices.ts';
 import { ProfileBook } from './registry/profile-book.ts';
 import type { ActionService, DeviceService, Principal } from './services.ts';
+import { newMember } from './store/leases.ts';
 
 export const CPE = '00259E-HG8245-TEST0001';
 export const ADMIN: Principal = { tokenId: 'token-1', name: 'Ada', role: 'admin' };
@@ -36,6 +38,7 @@ const profiles = loadProfiles();
 
 /** An edge as control sees it: decisions it was handed, and whether it answers. */
 export class FakeBus implements BusTransport {
+  publishes: BusTransport['publishes'] = 'handled';
   readonly decisions: { subject: string; id: string; decision: Decision }[] = [];
   answers = true;
   /** What a publish waits for before it resolves. */
@@ -49,6 +52,26 @@ export class FakeBus implements BusTransport {
   subscribe(): never {
     throw new Error('these tests hand facts over themselves');
   }
+  readonly told: { subject: string; text: string }[] = [];
+  /** What the hub says of decisions it stored. */
+  storedThere: { lowest: number; now: number } | null = null;
+  numberGiven = 0;
+  knock(): void {}
+  given(): number {
+    return this.numberGiven;
+  }
+  async lastStored(): Promise<{ lowest: number; now: number } | null> {
+    return this.storedThere;
+  }
+  tell(subject: string, text: string): void {
+    this.told.push({ subject, text });
+  }
+  hear(): never {
+    throw new Error('these tests publish no facts');
+  }
+  bucket(): null {
+    return null;
+  }
   async close(): Promise<void> {}
 
   work(): Work[] {
@@ -57,6 +80,8 @@ export class FakeBus implements BusTransport {
 }
 
 export interface TestControl {
+  /** Of its database. */
+  url: string;
   context: ControlContext;
   clock: ManualClock;
   bus: FakeBus;
@@ -72,11 +97,14 @@ export interface TestControl {
   subject: string;
 }
 
-export async function testControl(options: { manageConnectionRequest?: boolean } = {}): Promise<TestControl> {
-  const { sql } = await freshDatabase();
+export async function testControl(
+  options: { manageConnectionRequest?: boolean; popShared?: boolean; leases?: IngestOptions['leases'] } = {},
+): Promise<TestControl> {
+  const { url, sql } = await freshDatabase();
   const clock = new ManualClock();
   const live = new LiveEvents(sql, silentLog);
   const context: ControlContext = {
+    member: newMember(),
     sql,
     box: new SecretBox(new Uint8Array(32).fill(3)),
     book: new ProfileBook(profiles),
@@ -86,7 +114,8 @@ export async function testControl(options: { manageConnectionRequest?: boolean }
     metrics: controlMetrics(new Registry(), async () => new Map()),
   };
   const bus = new FakeBus();
-  const dispatcher = new Dispatcher(context, bus);
+  const { popShared = true } = options;
+  const dispatcher = new Dispatcher(context, bus, popShared, () => context.clock.now());
   const job = (name: string, run: () => Promise<string>): Reconciler =>
     new Reconciler({ name, periodMs: 3_600_000, job: run, clock, log: silentLog });
   const handOver = job('hand-over', () => dispatcher.pass());
@@ -94,8 +123,13 @@ export async function testControl(options: { manageConnectionRequest?: boolean }
   const manageConnectionRequest = options.manageConnectionRequest ?? false;
   const ingest = new Ingest(context, {
     manageConnectionRequest,
+    sharesFiles: true,
+    sharesWork: popShared,
     handOver: () => handOver.pass(),
     greet: () => greeting.signal(),
+    taken: (fact) => dispatcher.taken(fact),
+    tellMarks: ({ pop, edgeId }, marks) => bus.tell(marksFor(pop, edgeId), marksText(marks)),
+    leases: options.leases ?? null,
   });
   const subject = factsOf('pop1', 'edge1');
   const sequences = new Map<number, number>();
@@ -106,6 +140,7 @@ export async function testControl(options: { manageConnectionRequest?: boolean }
       return { v: MESSAGE_VERSION, edgeId: 'edge1', pop: 'pop1', lane, sequence, at: clock.now(), ...body };
     });
   return {
+    url,
     context,
     clock,
     bus,

@@ -1,9 +1,10 @@
-// Live events: reads the timeline behind the commits and hands it to whoever listens, in order, each once. Nothing is buffered per
-// listener; one that fell away resumes by number from the table.
+// Live events: reads the timeline behind the commits, of this control and of others, and hands it to whoever listens, in order, each once.
+// Nothing is buffered per listener; one that fell away resumes by number from the table.
 
 import { Refused } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { EVENT_CHANNEL } from './evidence/record.ts';
 import type { EventFilter, EventService, TimelineEntry } from './services.ts';
 import { type Database, iso } from './store/postgres.ts';
 
@@ -38,10 +39,27 @@ export class LiveEvents implements EventService {
     this.#log = log;
   }
 
-  /** To be called once, before anybody listens: what earlier starts committed is history, to be had by `since` and not delivered. */
+  /**
+   * To be called once, before anybody listens: what was committed before is history, to be had by `since` and not delivered. From here on
+   * PostgreSQL tells what other processes commit.
+   */
   async begin(): Promise<void> {
     this.#committed = BigInt(await this.last());
     this.#delivered = this.#committed;
+    // Again after each reconnect: what was committed meanwhile was told to nobody.
+    const resumed = (): void => {
+      this.pass().catch((error) => this.#log.warn({ err: error }, 'live events wait for the database'));
+    };
+    const told = (seq: string): void => this.committed(seq);
+    await this.#sql.listen(EVENT_CHANNEL, told, resumed);
+  }
+
+  /** Looks for itself, should nobody tell. Returns what it found, in words. */
+  async pass(): Promise<string> {
+    if (this.#listeners.size === 0) return 'nobody listens';
+    const before = this.#committed;
+    this.committed(await this.last());
+    return `${this.#committed - before} events that nobody told of`;
   }
 
   /** To be called after each commit with the highest number `record` returned. */
@@ -80,7 +98,7 @@ export class LiveEvents implements EventService {
     return row!.seq;
   }
 
-  /** Resolves when what is under way is delivered. */
+  /** Resolves when what is under way is delivered. Being told ends with the pool. */
   async close(): Promise<void> {
     this.#listeners.clear();
     await this.#running;

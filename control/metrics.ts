@@ -1,7 +1,7 @@
 // What control and its API count, in the registry they are handed. Labels have few values each: never a device, never a name from outside.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { latency } from '../base/metrics.ts';
+import { latency, gauge as observed } from '../base/metrics.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -9,6 +9,8 @@ export interface ControlMetrics {
   facts: Counter<'type'>;
   duplicates: Counter<string>;
   parked: Counter<'why'>;
+  stale: Counter<string>;
+  gaps: Counter<string>;
   lag: Gauge<string>;
   batchSeconds: Histogram<string>;
   actionsCreated: Counter<'kind' | 'owner'>;
@@ -48,6 +50,14 @@ export function controlMetrics(registry: Registry, openActions: () => Promise<Ma
     facts: counter('facts_total', 'Facts that took effect, by type.', ['type']),
     duplicates: counter('facts_duplicate_total', 'Facts delivered again after they took effect.'),
     parked: counter('facts_parked_total', 'Facts put aside because they could not be read or stored.', ['why']),
+    stale: counter(
+      'batches_stale_total',
+      'Batches of facts given back because another control takes that edge by now.',
+    ),
+    gaps: counter(
+      'fact_gaps_total',
+      'Batches of facts left alone because facts before them were lost on the road; edges publish both again.',
+    ),
     lag: gauge('ingest_lag_seconds', 'Age of the newest fact of the last batch when it took effect.'),
     batchSeconds: histogram('ingest_batch_seconds', 'Time from taking a batch of facts to its commit.', SECONDS),
     actionsCreated: counter('actions_created_total', 'Actions made, by kind and kind of owner.', ['kind', 'owner']),
@@ -65,6 +75,12 @@ export function controlMetrics(registry: Registry, openActions: () => Promise<Ma
       SECONDS,
     ),
   };
+}
+
+/** Registers how many edges' facts this control takes, read when scraped. */
+export function leaseMetrics(registry: Registry, held: () => number): void {
+  const help = 'Edges whose facts this control takes; over all controls each edge is counted once.';
+  observed(registry, 'starling_control_leases', help, held);
 }
 
 /** Registers the metric of the API; observed with the status of each answer. */

@@ -2,6 +2,7 @@
 // of control is one; none keeps state that a restart would miss.
 
 import type { Clock } from '../base/clock.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 
 interface LastRun {
@@ -17,6 +18,8 @@ export class Reconciler {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
+  /** The next try after a pass that failed; what failed with the database is not to look failed long after that is back. */
+  #retry: NodeJS.Timeout | undefined;
   #running: Promise<void> | null = null;
   #again: Promise<void> | null = null;
   #closed = false;
@@ -55,6 +58,7 @@ export class Reconciler {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
     await this.#running;
   }
 
@@ -64,8 +68,12 @@ export class Reconciler {
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       this.last = { at: this.#clock.now(), ok: false, text };
-      if (!this.#closed)
+      if (!this.#closed) {
+        clearTimeout(this.#retry);
+        this.#retry = setTimeout(() => this.signal(), LIMITS.jobRetryMs);
+        this.#retry.unref();
         this.#log.warn({ err: error, reconciler: this.name }, 'a pass failed; the next one tries again');
+      }
     } finally {
       this.#running = null;
     }

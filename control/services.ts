@@ -4,6 +4,7 @@
 
 import type { ActionKind, ActionResult, Outcome } from '../bus/messages.ts';
 import type { ActionRequest } from './actions/request.ts';
+import type { ExportFilter } from './evidence/export-format.ts';
 
 /** Who calls: made by TokenService.authenticate, kept as the owner of what the call does. */
 export interface Principal {
@@ -351,6 +352,13 @@ export interface HealthService {
   check(): Promise<HealthView>;
 }
 
+export interface EvidenceService {
+  /** The public key of this installation, and how people tell it apart. */
+  key(): { key: string; fingerprint: string };
+  /** Lines of an export, some at a time, from one snapshot. To be read to its end, or returned. Throws Refused 429 'exports' beyond the bound. */
+  export(filter: ExportFilter): AsyncGenerator<string>;
+}
+
 export interface Services {
   devices: DeviceService;
   actions: ActionService;
@@ -359,5 +367,6 @@ export interface Services {
   idempotency: IdempotencyService;
   connectors: ConnectorService;
   events: EventService;
+  evidence: EvidenceService;
   health: HealthService;
 }

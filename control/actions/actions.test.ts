@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
 import { ADMIN, CPE, inform, progress, result, type TestControl, testControl, value } from '../control.test-helper.ts';
-import { evidenceHash, GENESIS } from '../evidence/record.ts';
+import { evidenceHash, GENESIS } from '../evidence/chain.ts';
 import { ACTION_STATES } from '../services.ts';
 import { expireActions } from './end-here.ts';
 import type { ActionRequest } from './request.ts';

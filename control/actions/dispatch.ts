@@ -2,7 +2,12 @@
 // marked sent when the edge has it durably. A hand-over that is slow is waited for in the background, not repeated: only one that was
 // refused, or was under way when control ended, is tried again, under the same generation, which an edge that holds the work takes for the
 // same. An edge that does not answer holds up only itself.
+//
+// Several controls run this side by side, and none waits for another. An action is claimed in PostgreSQL, so one of them hands it over; the
+// order between messages of two controls is nobody's, so what must come in order waits for the confirmation of what comes before: work for
+// the settings of its device, a cancellation for its work. Settings may be sent twice; the edge keeps the newest.
 
+import { systemElapsed } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
 import {
   type Decision,
@@ -17,25 +22,29 @@ import type { ControlContext } from '../context.ts';
 import { type NewEvidence, record } from '../evidence/record.ts';
 import { sealedCredential } from '../registry/credentials.ts';
 import { jsonText } from '../store/postgres.ts';
+import { aliveSince, copyToPop } from './copies.ts';
 import { sealContext } from './insert.ts';
+import { rememberStored } from './lost-decisions.ts';
 
 interface Edge {
   edgeId: string;
   pop: string;
 }
-interface ClaimedRow {
+interface WorkRow {
   id: string;
   device_id: string;
   kind: DecisionBody<'work'>['kind'];
   generation: number;
   priority: number;
   command_key: string;
-  wake: boolean;
   sealed_args: string;
   created_at: Date;
   expires_at: Date;
   edge_id: string;
   pop: string;
+}
+interface ClaimedRow extends WorkRow {
+  wake: boolean;
 }
 interface CredentialRow {
   device_id: string;
@@ -60,22 +69,44 @@ export class Dispatcher {
   /** Actions whose hand-over has not been answered yet. */
   readonly #underWay = new Set<string>();
 
-  constructor(context: ControlContext, transport: BusTransport) {
+  readonly #popShared: boolean;
+  readonly #elapsed: () => number;
+
+  /**
+   * @param popShared POPs have several edges that claim the work they run.
+   * @param elapsed see systemElapsed: by it edges that did not answer are left alone, so that no step of the wall clock makes that longer.
+   */
+  constructor(
+    context: ControlContext,
+    transport: BusTransport,
+    popShared = false,
+    elapsed: () => number = systemElapsed,
+  ) {
     this.#context = context;
+    this.#popShared = popShared;
     this.#transport = transport;
+    this.#elapsed = elapsed;
   }
 
   /** One pass over everything that waits to be handed over. Returns what it did, in words. */
   async pass(): Promise<string> {
-    const settings = await this.#sendSettings();
+    let settings = 0;
+    for (;;) {
+      const sent = await this.#sendSettings();
+      settings += sent;
+      if (sent < LIMITS.dispatchBatchMax) break;
+    }
+    settings += await this.#sendSettingsEverywhere();
     const cancels = await this.#sendCancels();
+    const withdrawn = await this.#sendWithdrawals();
+    const copies = await this.#sendCopies(null);
     let actions = 0;
     for (;;) {
       const sent = await this.#sendActions();
       actions += sent;
       if (sent < LIMITS.dispatchBatchMax) break;
     }
-    return `${actions} actions, ${cancels} cancellations and ${settings} settings handed over`;
+    return `${actions} actions, ${copies} copies, ${cancels} cancellations, ${withdrawn} withdrawals and ${settings} settings handed over`;
   }
 
   /** Sends one decision to one edge now, apart from the passes. */
@@ -83,18 +114,28 @@ export class Dispatcher {
     return await this.#publish(edge, [message(id, type, body)]);
   }
 
+  /**
+   * Lets the session go on that waits for this fact, behind what was handed over for it. Where a publish resolves when control has taken
+   * what was published, the edge knows by itself. Not waited for: a session waits a moment only, and then goes on without.
+   */
+  taken({ edgeId, pop, lane, sequence }: Edge & { lane: number; sequence: number }): void {
+    if (this.#transport.publishes === 'handled') return;
+    void this.send({ edgeId, pop }, `taken:${lane}:${sequence}`, 'taken', { lane, sequence });
+  }
+
   /** Claims ready actions, publishes them per edge and marks what arrived. Returns how many were claimed. */
   async #sendActions(): Promise<number> {
-    const { sql, box, live, clock, log } = this.#context;
+    const { sql, live, clock, log } = this.#context;
     const now = new Date(clock.now());
-    const lease = new Date(clock.now() - LIMITS.dispatchLeaseMs);
+    const { over, ahead } = claimsOver(clock.now());
     const claimed = await sql.begin(async (tx) => {
       const rows = await tx<ClaimedRow[]>`
         with due as (
           select a.id, d.edge_id, d.pop from action a join device d on d.id = a.device_id
           where a.state = 'ready' and a.sent_at is null and a.cancel_asked_at is null and a.expires_at > ${now}
-            and (a.claimed_at is null or a.claimed_at < ${lease})
+            and (a.claimed_at is null or a.claimed_at < ${over} or a.claimed_at > ${ahead})
             and d.edge_id is not null and d.edge_id <> all(${this.#away()}) and a.id <> all(${[...this.#underWay]})
+            and not exists (select from device_credential c where c.device_id = a.device_id and c.sent_at is null)
           order by a.priority desc, a.id limit ${LIMITS.dispatchBatchMax} for update of a skip locked)
         update action a set claimed_at = ${now} from due where a.id = due.id
         returning a.id, a.device_id, a.kind, a.generation, a.priority, a.command_key, a.wake, a.sealed_args, a.created_at, a.expires_at,
@@ -106,110 +147,198 @@ export class Dispatcher {
         kind: 'sent',
         body: { edgeId: row.edge_id, pop: row.pop, generation: row.generation, commandKey: row.command_key },
       }));
+      if (this.#sharesWork) await copyToPop(tx, rows.map(({ id }) => id), now.getTime()); // biome-ignore format: one call
       return { rows, seq: await record(tx, [], evidence) };
     });
     live.committed(claimed.seq);
+    // Copies first: a CPE that is woken for the action may come to any edge of its POP.
+    if (this.#sharesWork) await this.#sendCopies(claimed.rows.map(({ id }) => id));
 
     await forEachEdge(claimed.rows, async (edge, rows) => {
       const messages = rows.flatMap((row) => {
-        const args = JSON.parse(box.open(row.sealed_args, sealContext(row.id, 'args')));
-        const { kind, generation, priority } = row;
-        const times = { createdAt: row.created_at.getTime(), expiresAt: row.expires_at.getTime() };
-        const work = {
-          actionId: row.id,
-          cpeId: row.device_id,
-          kind,
-          args,
-          generation,
-          priority,
-          commandKey: row.command_key,
-          ...times,
-        };
-        const id = `work:${row.id}:${generation}`;
-        const wake = message(`wake:${row.id}:${generation}`, 'wake', { cpeId: row.device_id, why: `action ${row.id}` });
-        return row.wake ? [message(id, 'work', work), wake] : [message(id, 'work', work)];
+        const work = this.#workMessage(row);
+        const why = { cpeId: row.device_id, why: `action ${row.id}` };
+        return row.wake ? [work, message(`wake:${row.id}:${row.generation}`, 'wake', why)] : [work];
       });
-      const ids = rows.map(({ id }) => id);
-      for (const id of ids) this.#underWay.add(id);
+      for (const { id } of rows) this.#underWay.add(id);
       const outcome = await this.#publish(edge, messages);
       if (outcome.type === 'late') {
         void outcome.settled
-          .then((taken) => this.#answered(edge, ids, taken))
+          .then((taken) => this.#answered(edge, rows, taken))
           .catch((error) => log.warn({ err: error }, 'a late hand-over'));
-      } else await this.#answered(edge, ids, outcome.type === 'ok');
+      } else await this.#answered(edge, rows, outcome.type === 'ok');
     });
     return claimed.rows.length;
   }
 
-  /** The edge has answered: what it took is marked, the rest may be tried again. */
-  async #answered(edge: Edge, ids: string[], taken: boolean): Promise<void> {
-    try {
-      if (!taken) return;
-      await this.#context.sql`
-        update action set sent_at = ${new Date(this.#context.clock.now())}, sent_to = ${edge.edgeId},
-          why = case when state = 'ready' then ${`With edge ${edge.edgeId}: waits for the device.`} else why end
-        where id = any(${ids}) and sent_at is null`;
-    } finally {
-      for (const id of ids) this.#underWay.delete(id);
-    }
+  #workMessage(row: WorkRow, occasion = ''): BusMessage {
+    const { id, device_id, kind, generation, priority, command_key, created_at, expires_at } = row;
+    const args = JSON.parse(this.#context.box.open(row.sealed_args, sealContext(id, 'args')));
+    return message(`work:${id}:${generation}${occasion}`, 'work', {
+      actionId: id,
+      cpeId: device_id,
+      kind,
+      args,
+      generation,
+      priority,
+      commandKey: command_key,
+      createdAt: created_at.getTime(),
+      expiresAt: expires_at.getTime(),
+    });
   }
 
-  /** What somebody wants to take back goes to the edge that has it, until that edge confirms. */
-  async #sendCancels(): Promise<number> {
-    const { sql, clock } = this.#context;
-    const rows = await sql<{ id: string; device_id: string; edge_id: string; pop: string }[]>`
-      select a.id, a.device_id, e.edge_id, e.pop from action a join device d on d.id = a.device_id
-        join edge e on e.edge_id = coalesce(a.sent_to, d.edge_id)
-      where a.cancel_asked_at is not null and a.cancel_sent_at is null and a.ended_at is null and e.edge_id <> all(${this.#away()})
-      order by a.id limit ${LIMITS.dispatchBatchMax}`;
+  /** In one process there is but one edge. */
+  get #sharesWork(): boolean {
+    return this.#popShared && this.#transport.publishes === 'stored';
+  }
+
+  /** Copies that are to be sent, of these actions or (null) of all that were sent. Returns how many. */
+  async #sendCopies(ids: string[] | null): Promise<number> {
+    const { sql } = this.#context;
+    const rows = await sql<(WorkRow & { started_at: Date | null })[]>`
+      select a.id, a.device_id, a.kind, a.generation, a.priority, a.command_key, a.sealed_args, a.created_at, a.expires_at,
+        e.edge_id, e.pop, e.started_at
+      from action_copy c join action a on a.id = c.action_id join edge e on e.edge_id = c.edge_id
+      where c.sent_at is null and not c.withdrawn and a.ended_at is null and a.cancel_asked_at is null and a.moving_at is null
+        and (${ids === null} and a.sent_at is not null or a.id = any(${ids ?? []})) and e.edge_id <> all(${this.#away()})
+      order by a.priority desc, a.id limit ${LIMITS.dispatchBatchMax}`;
     await forEachEdge(rows, async (edge, own) => {
-      const messages = own.map(({ id, device_id }) =>
-        message(`cancel:${id}`, 'cancel', { cpeId: device_id, actionId: id }),
-      );
+      // Named by this start of the edge: what it was sent before may have been lost with its store.
+      const messages = own.map((row) => this.#workMessage(row, `:${row.started_at?.getTime() ?? 0}`));
       if ((await this.#publish(edge, messages)).type !== 'ok') return;
-      await sql`update action set cancel_sent_at = ${new Date(clock.now())} where id = any(${own.map(({ id }) => id)})`;
+      await sql`
+        update action_copy set sent_at = now()
+        where edge_id = ${edge.edgeId} and action_id = any(${own.map(({ id }) => id)}) and not withdrawn`;
     });
     return rows.length;
   }
 
-  /** Settings that changed: to the device's edge, or to every edge while the device has none. */
-  async #sendSettings(): Promise<number> {
+  /** What has ended through one edge is taken from the others. */
+  async #sendWithdrawals(): Promise<number> {
     const { sql } = this.#context;
+    const rows = await sql<{ id: string; device_id: string; generation: number; edge_id: string; pop: string }[]>`
+      select a.id, a.device_id, a.generation, e.edge_id, e.pop
+      from action_copy c join action a on a.id = c.action_id join edge e on e.edge_id = c.edge_id
+      where c.sent_at is null and c.withdrawn and e.edge_id <> all(${this.#away()})
+      order by a.id limit ${LIMITS.dispatchBatchMax}`;
+    await forEachEdge(rows, async (edge, own) => {
+      const messages = own.map(({ id, device_id: cpeId, generation }) =>
+        message(`withdraw:${id}:${generation}`, 'withdraw', { cpeId, actionId: id, generation }),
+      );
+      if ((await this.#publish(edge, messages)).type !== 'ok') return;
+      await sql`delete from action_copy where edge_id = ${edge.edgeId} and withdrawn and action_id = any(${own.map(({ id }) => id)})`;
+    });
+    return rows.length;
+  }
+
+  /** The edge has answered: what it took is marked, the rest may be tried again. */
+  async #answered(edge: Edge, rows: ClaimedRow[], taken: boolean): Promise<void> {
+    try {
+      if (!taken) return;
+      const sent = rows.map(({ id, generation }) => ({ id, generation }));
+      // Only the generation that was sent: the edge may have lost its store meanwhile, and the next one is still to be sent.
+      await this.#context.sql`
+        update action a set sent_at = ${new Date(this.#context.clock.now())}, sent_to = ${edge.edgeId},
+          why = case when state = 'ready' then ${`With edge ${edge.edgeId}: waits for the device.`} else why end
+        from jsonb_to_recordset(${jsonText(sent)}::text::jsonb) as s(id text, generation int)
+        where a.id = s.id and a.generation = s.generation and a.sent_at is null`;
+    } finally {
+      for (const { id } of rows) this.#underWay.delete(id);
+    }
+  }
+
+  /**
+   * What somebody wants to take back, or is asked back because its device has left the POP (moves.ts), goes to all edges that have it, until
+   * they confirm. Not before its work: an edge forgets a cancellation of what it does not know. Two controls may both send one, which
+   * the edge takes for the same.
+   */
+  async #sendCancels(): Promise<number> {
+    const { sql, clock } = this.#context;
+    const { over, ahead } = claimsOver(clock.now());
+    const rows = await sql<
+      { id: string; device_id: string; generation: number; is_moving: boolean; edge_id: string; pop: string }[]
+    >`
+      with asked as (
+        select a.id, a.device_id, a.generation, a.cancel_asked_at is null as is_moving, coalesce(a.sent_to, d.edge_id) as first
+        from action a join device d on d.id = a.device_id
+        where (a.cancel_asked_at is not null or a.moving_at is not null) and a.cancel_sent_at is null and a.ended_at is null
+          and (a.sent_at is not null or a.claimed_at < ${over} or a.claimed_at > ${ahead})
+        order by a.id limit ${LIMITS.dispatchBatchMax})
+      select a.id, a.device_id, a.generation, a.is_moving, e.edge_id, e.pop from asked a join edge e on e.edge_id = a.first
+        or exists (select from action_copy c where c.action_id = a.id and c.edge_id = e.edge_id and c.sent_at is not null)
+      order by a.id`;
+    const away = new Set(this.#away());
+    const failed = new Set(rows.filter(({ edge_id }) => away.has(edge_id)).map(({ id }) => id));
+    await forEachEdge(
+      rows.filter(({ edge_id }) => !away.has(edge_id)),
+      async (edge, own) => {
+        const messages = own.map(({ id, device_id: cpeId, generation, is_moving }) =>
+          message(is_moving ? `recall:${id}:${generation}` : `cancel:${id}`, 'cancel', { cpeId, actionId: id }),
+        );
+        if ((await this.#publish(edge, messages)).type !== 'ok') for (const { id } of own) failed.add(id);
+      },
+    );
+    const sent = [...new Set(rows.map(({ id }) => id))].filter((id) => !failed.has(id));
+    if (sent.length > 0) await sql`update action set cancel_sent_at = ${new Date(clock.now())} where id = any(${sent})`;
+    return sent.length;
+  }
+
+  /** Settings that changed, to the edges of their devices: all of the POP, because a CPE proves who it is before an edge can know it. */
+  async #sendSettings(): Promise<number> {
+    const { sql, clock } = this.#context;
     const rows = await sql<CredentialRow[]>`
       select c.device_id, c.sealed, c.changed_at, d.edge_id, d.pop from device_credential c join device d on d.id = c.device_id
-      where c.sent_at is null and (d.edge_id is null or d.edge_id <> all(${this.#away()}))
+      where c.sent_at is null and d.edge_id is not null and d.edge_id <> all(${this.#away()})
       order by c.device_id limit ${LIMITS.dispatchBatchMax}`;
-    const homeless = rows.filter((row) => row.edge_id === null);
-    const everywhere = homeless.length === 0 ? [] : await sql<Edge[]>`select edge_id as "edgeId", pop from edge`;
-    // Nobody to tell yet: the first hello of an edge brings all of them.
-    const housed = rows.filter((row) => row.edge_id !== null);
-    let sent = 0;
-    const mark = async (done: CredentialRow[]): Promise<void> => {
-      sent += done.length;
-      // Only what was sent: settings that changed since go out with the next pass.
-      await sql`
-        update device_credential c set sent_at = now()
-        from jsonb_to_recordset(${jsonText(done)}::text::jsonb) as r(device_id text, changed_at timestamptz)
-        where c.device_id = r.device_id and c.changed_at = r.changed_at`;
-    };
-    await forEachEdge(housed, async (edge, own) => {
+    if (rows.length === 0) return 0;
+    const others = this.#sharesWork
+      ? await sql<Edge[]>`
+          select edge_id as "edgeId", pop from edge where last_fact_at > ${aliveSince(clock.now())} and pop = any(${rows.map(({ pop }) => pop)})`
+      : [];
+    const copies = rows.flatMap((row) =>
+      others
+        .filter(({ edgeId, pop }) => pop === row.pop && edgeId !== row.edge_id)
+        .map(({ edgeId }) => ({ ...row, edge_id: edgeId })),
+    );
+    const failed = new Set<string>();
+    await forEachEdge([...rows, ...copies], async (edge, own) => {
       const outcome = await this.#publish(
         edge,
         own.map((row) => this.#settingsMessage(row)),
       );
-      if (outcome.type === 'ok') await mark(own);
+      if (outcome.type !== 'ok') for (const { device_id } of own) failed.add(device_id);
     });
-    if (everywhere.length > 0) {
-      const messages = homeless.map((row) => this.#settingsMessage(row));
-      const outcomes = await Promise.all(everywhere.map((edge) => this.#publish(edge, messages)));
-      if (outcomes.every(({ type }) => type === 'ok')) await mark(homeless);
-    }
-    return sent;
+    return await this.#markSent(rows.filter(({ device_id }) => !failed.has(device_id)));
+  }
+
+  /** Settings of devices that have no edge yet go to every edge: nobody knows where the device will come. */
+  async #sendSettingsEverywhere(): Promise<number> {
+    const { sql } = this.#context;
+    const edges = await sql<Edge[]>`select edge_id as "edgeId", pop from edge`;
+    // Nobody to tell yet: the first hello of an edge brings all of them.
+    if (edges.length === 0) return 0;
+    const rows = await sql<CredentialRow[]>`
+      select c.device_id, c.sealed, c.changed_at, d.edge_id, d.pop from device_credential c join device d on d.id = c.device_id
+      where c.sent_at is null and d.edge_id is null order by c.device_id limit ${LIMITS.dispatchBatchMax}`;
+    if (rows.length === 0) return 0;
+    const messages = rows.map((row) => this.#settingsMessage(row));
+    const outcomes = await Promise.all(edges.map((edge) => this.#publish(edge, messages)));
+    return outcomes.every(({ type }) => type === 'ok') ? await this.#markSent(rows) : 0;
+  }
+
+  /** Only what was sent: settings that changed since go out with the next pass. */
+  async #markSent(rows: CredentialRow[]): Promise<number> {
+    await this.#context.sql`
+      update device_credential c set sent_at = now()
+      from jsonb_to_recordset(${jsonText(rows)}::text::jsonb) as r(device_id text, changed_at timestamptz)
+      where c.device_id = r.device_id and c.changed_at = r.changed_at`;
+    return rows.length;
   }
 
   /**
-   * One pass over edges that said hello: each is told all settings of its devices, and of those that no edge has seen. A job of its own,
-   * because for a large POP it takes long. Returns what it did, in words.
+   * One pass over edges that said hello: each is told all settings of the devices of its POP, and of those that no edge has seen. A job of its own,
+   * because for a large POP it takes long. Two controls may both greet an edge: it keeps the newest of what it is told. Returns what it
+   * did, in words.
    */
   async greet(): Promise<string> {
     const { sql } = this.#context;
@@ -222,9 +351,10 @@ export class Dispatcher {
       for (;;) {
         const rows = await sql<CredentialRow[]>`
           select c.device_id, c.sealed, c.changed_at, d.edge_id, d.pop from device_credential c join device d on d.id = c.device_id
-          where c.device_id > ${after} and (d.edge_id = ${edge.edgeId} or d.edge_id is null)
+          where c.device_id > ${after} and (d.edge_id = ${edge.edgeId} or (${this.#sharesWork} and d.pop = ${edge.pop}) or d.edge_id is null)
           order by c.device_id limit ${LIMITS.dispatchBatchMax}`;
-        const messages = rows.map((row) => this.#settingsMessage(row));
+        // Named by this start of the edge: what it was sent before may have been lost with its store.
+        const messages = rows.map((row) => this.#settingsMessage(row, `:${edge.started_at.getTime()}`));
         if (messages.length > 0 && (await this.#publish(edge, messages)).type !== 'ok') break;
         sent += rows.length;
         if (rows.length < LIMITS.dispatchBatchMax) {
@@ -237,24 +367,29 @@ export class Dispatcher {
     return `${sent} settings sent to ${edges.length} edges that came up`;
   }
 
-  #settingsMessage({ device_id, sealed, changed_at }: CredentialRow): BusMessage {
+  #settingsMessage({ device_id, sealed, changed_at }: CredentialRow, occasion = ''): BusMessage {
     const settings = JSON.parse(this.#context.box.open(sealed, sealedCredential(device_id))) as DeviceSettings;
-    return message(`device:${device_id}:${changed_at.getTime()}`, 'device', { cpeId: device_id, settings });
+    return message(`device:${device_id}:${changed_at.getTime()}${occasion}`, 'device', {
+      cpeId: device_id,
+      settings,
+      changedAt: changed_at.getTime(),
+    });
   }
 
   /** Publishes with a bound on the wait. */
   async #publish({ pop, edgeId }: Edge, messages: BusMessage[]): Promise<HandOver> {
-    const { clock, log, metrics } = this.#context;
+    const { log, metrics } = this.#context;
     const away = (why: string): void => {
-      this.#awayUntil.set(edgeId, clock.now() + LIMITS.dispatchLeaseMs);
+      this.#awayUntil.set(edgeId, this.#elapsed() + LIMITS.dispatchLeaseMs);
       log.info({ edgeId, pop, why, messages: messages.length }, 'an edge does not take decisions; they are kept');
     };
     let why = `no answer within ${LIMITS.dispatchWaitMs} ms`;
-    const settled = this.#transport.publish(decisionsFor(pop, edgeId), messages).then(
-      () => {
-        this.#awayUntil.delete(edgeId);
-        return true;
-      },
+    const stored = this.#transport.publish(decisionsFor(pop, edgeId), messages).then(() => {
+      this.#awayUntil.delete(edgeId);
+      return rememberStored(this.#context.sql, this.#transport);
+    });
+    const settled = stored.then(
+      () => true,
       (error: unknown) => {
         why = error instanceof Error ? error.message : String(error);
         away(why);
@@ -274,10 +409,18 @@ export class Dispatcher {
   }
 
   #away(): string[] {
-    const now = this.#context.clock.now();
+    const now = this.#elapsed();
     for (const [edgeId, until] of this.#awayUntil) if (until <= now) this.#awayUntil.delete(edgeId);
     return [...this.#awayUntil.keys()];
   }
+}
+
+/**
+ * Times before and behind which nobody is at a claim any more. One from ahead was made by a clock that was set back since, ours or another
+ * control's, or that was wrong: it would not be over for as long.
+ */
+function claimsOver(nowMs: number): { over: Date; ahead: Date } {
+  return { over: new Date(nowMs - LIMITS.dispatchLeaseMs), ahead: new Date(nowMs + LIMITS.dispatchLeaseMs) };
 }
 
 function message<T extends DecisionType>(id: string, type: T, body: DecisionBody<T>): BusMessage {

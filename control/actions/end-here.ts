@@ -6,6 +6,7 @@ import type { ControlContext } from '../context.ts';
 import { type NewEvent, type NewEvidence, record } from '../evidence/record.ts';
 import { type ActionState, isEnded, type Principal } from '../services.ts';
 import type { Sql } from '../store/postgres.ts';
+import { withdrawCopies } from './copies.ts';
 import { transition } from './states.ts';
 
 export interface OpenRow {
@@ -72,7 +73,7 @@ export async function cancelAction(
 /**
  * One pass over actions past their deadline: what was never handed over expires at once, what an edge has but did not begin expires after
  * a grace in which the edge itself may say so. What runs is its edge's to end; only after long silence it is called failed. What was
- * cancelled, and was perhaps never at the edge, ends after the same grace.
+ * cancelled, and was perhaps never at the edge, ends after the same grace. Two controls end each action once: rows are locked, and skipped.
  */
 export async function expireActions(context: ControlContext): Promise<string> {
   const { sql, live, clock } = context;
@@ -147,5 +148,9 @@ export async function end(
   await tx`
     update action set state = ${state}, outcome = ${state}, why = ${why}, ended_at = ${new Date(at)}
     where id = any(${rows.map(({ id }) => id)})`;
+  await withdrawCopies(
+    tx,
+    rows.map(({ id }) => ({ id, edgeId: null })),
+  );
   return { events, evidence };
 }

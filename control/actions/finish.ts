@@ -9,6 +9,8 @@ import type { ActionEffect } from '../ingest/effects.ts';
 import { type IsSecret, redactResult } from '../redaction.ts';
 import type { ActionState } from '../services.ts';
 import { jsonText, type Sql } from '../store/postgres.ts';
+import { withdrawCopies } from './copies.ts';
+import { BEGUN_ELSEWHERE, givenBack, sendAnew } from './moves.ts';
 import { mayFollow, stateOf, transition } from './states.ts';
 
 interface ActionRow {
@@ -22,11 +24,15 @@ interface ActionRow {
   created_at: Date;
   started_at: Date | null;
   ended_at: Date | null;
+  moving_at: Date | null;
+  cancel_asked_at: Date | null;
 }
 
 export interface Applied {
   events: NewEvent[];
   evidence: NewEvidence[];
+  /** Actions were given back, and are to be handed over anew. */
+  handOver: boolean;
 }
 
 /** Applies effects in their order. The caller appends what is returned at the end of its transaction. */
@@ -36,14 +42,16 @@ export async function applyActionEffects(
   effects: ActionEffect[],
   isSecretOf: (deviceId: string) => IsSecret,
 ): Promise<Applied> {
-  const applied: Applied = { events: [], evidence: [] };
+  const applied: Applied = { events: [], evidence: [], handOver: false };
   if (effects.length === 0) return applied;
   const ids = [...new Set(effects.map(({ body }) => body.actionId))];
   const rows = await tx<ActionRow[]>`
-    select id, device_id, kind, state, outcome, why, generation, created_at, started_at, ended_at
+    select id, device_id, kind, state, outcome, why, generation, created_at, started_at, ended_at, moving_at, cancel_asked_at
     from action where id = any(${ids}) order by id for no key update`;
   const byId = new Map(rows.map((row) => [row.id, row]));
   const changed = new Set<ActionRow>();
+  const again = new Map<string, ActionRow>();
+  const ends: { id: string; edgeId: string }[] = [];
   const results: { action_id: string; generation: number; result: ActionResult; at: Date }[] = [];
 
   for (const effect of effects) {
@@ -54,7 +62,7 @@ export async function applyActionEffects(
       if (row && misfit === null && applyProgress(row, effect, applied)) changed.add(row);
       continue;
     }
-    const result = redactResult(effect.body.result, isSecretOf(body.cpeId));
+    let result = redactResult(effect.body.result, isSecretOf(body.cpeId));
     if (!row || misfit !== null) {
       const why = misfit ?? 'unknown action';
       const { outcome, startedAt, endedAt } = result;
@@ -76,8 +84,20 @@ export async function applyActionEffects(
       });
       continue;
     }
+    const back = givenBack(row, result);
+    if (back === 'again') {
+      again.set(row.id, row);
+      const moved = { edgeId: effect.edgeId, generation: row.generation + 1 };
+      applied.evidence.push({ actionId: row.id, at, kind: 'sent-anew', body: moved });
+      // What other edges of that POP say under the old generation counts no more.
+      row.generation += 1;
+      row.moving_at = null;
+      continue;
+    }
+    if (back === 'begun') result = { ...result, outcome: 'failed', why: BEGUN_ELSEWHERE };
     applyResult(row, result, effect.edgeId, at, applied);
     changed.add(row);
+    ends.push({ id: row.id, edgeId: effect.edgeId });
     results.push({ action_id: row.id, generation: row.generation, result, at: new Date(at) });
     context.metrics.actionsEnded.inc({ kind: row.kind, outcome: result.outcome });
     context.metrics.actionSeconds.observe({ kind: row.kind }, Math.max(0, at - row.created_at.getTime()) / 1000);
@@ -98,6 +118,9 @@ export async function applyActionEffects(
         as r(id text, state text, outcome text, why text, started_at timestamptz, ended_at timestamptz)
       where a.id = r.id`;
   }
+  await withdrawCopies(tx, ends);
+  await sendAnew(tx, [...again.keys()]);
+  applied.handOver = again.size > 0;
   return applied;
 }
 

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { LIMITS } from '../../base/limits.ts';
 import { REDACTED } from '../../base/secret-box.ts';
 import { DIAGNOSTIC_TESTS, DIAGNOSTICS, STATE_PARAMETER } from '../../profiles/diagnostics.ts';
-import { canonicalJson } from '../evidence/record.ts';
+import { canonicalJson } from '../evidence/chain.ts';
 import { redactRecord } from '../redaction.ts';
 import type { ProfileBook, ResolvedName } from '../registry/profile-book.ts';
 import type { FileView, PlanView, Risk } from '../services.ts';

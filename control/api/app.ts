@@ -12,6 +12,7 @@ import { connectorRoutes } from './connectors.ts';
 import { deviceRoutes } from './devices.ts';
 import { ApiError, errorResponse } from './errors.ts';
 import { eventRoutes } from './events.ts';
+import { evidenceRoutes } from './evidence.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { indexRoute } from './index-page.ts';
@@ -63,6 +64,7 @@ export function createApi(needs: ApiNeeds): ApiApp {
   wakeRoutes(api, services.devices, services.idempotency);
   actionRoutes(api, { actions: services.actions, idempotency: services.idempotency, waits });
   connectorRoutes(api, services.connectors);
+  evidenceRoutes(api, services.evidence);
   eventRoutes(api, { events: services.events, streams, heartbeatMs, log });
   fileRoutes(api, services.files, services.idempotency);
   tokenRoutes(api, services.tokens, services.idempotency);

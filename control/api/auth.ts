@@ -28,6 +28,7 @@ export const PERMISSIONS = {
   credentials: ['noc', 'engineer', 'admin'],
   files: ['engineer', 'admin'],
   tokens: ['admin'],
+  audit: ['auditor', 'admin'],
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof PERMISSIONS;
 

@@ -7,7 +7,7 @@ import { z } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { LIMITS } from '../../base/limits.ts';
-import { canonicalJson } from '../evidence/record.ts';
+import { canonicalJson } from '../evidence/chain.ts';
 import type { IdempotencyService } from '../services.ts';
 import type { ApiEnv } from './auth.ts';
 import { ApiError } from './errors.ts';

@@ -119,6 +119,12 @@ export function memoryServices() {
       },
       setTags: async (id, tags) => Object.assign(known(devices, id, 'unknown-device'), { tags }),
     },
+    evidence: {
+      key: () => ({ key: 'bm90IGEga2V5', fingerprint: 'f'.repeat(16) }),
+      async *export() {
+        yield '{}\n';
+      },
+    },
     actions: {
       create: async (deviceId, request, { principal }) => {
         known(devices, deviceId, 'unknown-device');

@@ -4,9 +4,12 @@ import type { FactBody } from '../../bus/messages.ts';
 import { redactRecord } from '../redaction.ts';
 import type { Effects, Origin } from './effects.ts';
 
-/** `seen`: quiet devices were heard of; nothing else. */
-export function foldSeen(effects: Effects, _origin: Origin, body: FactBody<'seen'>): void {
-  for (const { cpeId, at } of body.devices) effects.device(cpeId, at);
+/** `seen`: quiet devices were heard of, and where. */
+export function foldSeen(effects: Effects, { edgeId, pop }: Origin, body: FactBody<'seen'>): void {
+  for (const { cpeId, at } of body.devices) {
+    effects.device(cpeId, at);
+    effects.seen.set(cpeId, { edgeId, pop, at });
+  }
 }
 
 /** `session`: one that did something, or failed, on the timeline. */
@@ -45,7 +48,7 @@ export function foldRequest(effects: Effects, origin: Origin, body: FactBody<'re
 export function foldUpload(effects: Effects, origin: Origin, body: FactBody<'upload'>): void {
   const { cpeId, actionId, fileId, bytes, sha256 } = body;
   effects.device(cpeId, origin.at);
-  effects.uploads.push({ at: origin.at, body });
+  effects.uploads.push({ ...origin, body });
   effects.event(
     origin,
     cpeId,

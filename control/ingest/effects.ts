@@ -48,12 +48,16 @@ export type ActionEffect =
 
 export interface UploadEffect {
   at: number;
+  edgeId: string;
+  pop: string;
   body: FactBody<'upload'>;
 }
 
 /** Filled by the folds in the order of the facts; read once, when all are in. */
 export class Effects {
   readonly devices = new Map<string, DeviceEffect>();
+  /** Quiet devices, by where they were seen last. */
+  readonly seen = new Map<string, Origin>();
   readonly actions: ActionEffect[] = [];
   readonly uploads: UploadEffect[] = [];
   readonly events: NewEvent[] = [];

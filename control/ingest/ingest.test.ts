@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type AnyFactBody, factMessageId } from '../../bus/messages.ts';
+import { type AnyFactBody, factMessageId, parseMarks } from '../../bus/messages.ts';
+import { factsOf, marksFor } from '../../bus/subjects.ts';
 import {
   ADMIN,
   CPE,
@@ -73,6 +74,68 @@ test('a version too long for the index is cut in the device and whole in the tre
   expect((await control.devices.get(CPE)).softwareVersion).toBe(version.slice(0, 256));
   expect((await tree(control))[path]).toBe(version);
   expect(await count(control, 'parked_message')).toBe(0);
+});
+
+const seen = (at: number): AnyFactBody => ({ type: 'seen', body: { devices: [{ cpeId: CPE, at }] } });
+/** What the edge was told last. */
+const told = ({ bus }: TestControl) => {
+  const { subject, text } = bus.told.at(-1)!;
+  expect(subject).toBe(marksFor('pop1', 'edge1'));
+  return parseMarks(text);
+};
+
+test('the edge of a batch is told how far each of its lanes is taken, also when it was taken before', async () => {
+  const control = await testControl();
+  const messages = [messageOf(control.facts([inform(), seen(1)], 1)), messageOf(control.facts([seen(2)], 2))];
+  for (let delivery = 0; delivery < 2; delivery++) {
+    await control.ingest.handle(control.subject, messages);
+    expect(told(control)).toEqual({ v: 1, marks: [[1, 2], [2, 1]] }); // biome-ignore format: a table
+  }
+  expect(control.bus.told).toHaveLength(2);
+});
+
+test('an edge of which nothing is left on the road is told all its marks', async () => {
+  const control = await testControl();
+  await control.ingest.handle(control.subject, [messageOf(control.facts([inform(), seen(1)], 1))]);
+  await control.ingest.handle(control.subject, [messageOf(control.facts([seen(2)], 2))]);
+  await control.ingest.idle(control.subject);
+  expect(told(control)).toEqual({ v: 1, marks: [[1, 2], [2, 1]], idle: true }); // biome-ignore format: a table
+});
+
+test('what comes behind something that was lost is left alone, whatever lane it is of, until that is there', async () => {
+  const control = await testControl();
+  const [first, lost, behind] = [
+    messageOf(control.facts([inform()], 1)),
+    messageOf(control.facts([seen(1)], 1)),
+    { ...messageOf(control.facts([seen(2)], 2)), after: { lane: 1, sequence: 2 } },
+  ];
+  await control.ingest.handle(control.subject, [first]);
+  await control.ingest.handle(control.subject, [behind]);
+  expect(told(control)).toEqual({ v: 1, marks: [], again: true });
+  const marks = () => control.context.sql`select lane, sequence::int from ingest_mark order by lane`;
+  expect([...(await marks())]).toEqual([{ lane: 1, sequence: 1 }]);
+  expect(await count(control, 'parked_message')).toBe(0);
+  // Published again, the lost one first.
+  await control.ingest.handle(control.subject, [lost, behind]);
+  expect(told(control)).not.toHaveProperty('again');
+  expect([...(await marks())]).toEqual([
+    { lane: 1, sequence: 2 },
+    { lane: 2, sequence: 1 },
+  ]);
+});
+
+test('a message that cannot be read is parked, and counts as taken up to where its id says: its edge waits for that', async () => {
+  const control = await testControl();
+  const [fact] = control.facts([seen(1)], 3);
+  await control.ingest.handle(control.subject, [
+    { id: 'edge1.3:1-5', payload: 'no list' },
+    { id: 'edge1.4:1-3', payload: JSON.stringify([{ ...fact!, lane: 4 }, 'no fact']) },
+    // Of another edge: its marks are its own.
+    { id: 'edge2.5:1-9', payload: 'no list' },
+    { id: 'edge1.6:7', payload: JSON.stringify([{ ...fact!, lane: 6, sequence: 7 }]), after: { lane: 4, sequence: 3 } },
+  ]);
+  expect(told(control)).toEqual({ v: 1, marks: [[3, 5], [4, 3], [6, 7]] }); // biome-ignore format: a table
+  expect(await parked(control)).toHaveLength(3);
 });
 
 test('the same batch delivered again takes effect once', async () => {
@@ -198,6 +261,11 @@ test.each([
     { v: 1, edgeId: 'edge2', pop: 'pop1', lane: 9, sequence: 1, at: 0, type: 'seen', body: { devices: [] } },
     'misplaced',
   ],
+  [
+    'an edge that speaks for another in a type that nobody knows',
+    { v: 1, edgeId: 'edge2', pop: 'pop1', lane: 1, sequence: 2 ** 52, at: 0, type: 'telemetry', body: {} },
+    'misplaced',
+  ],
 ])('%s is parked alone and once, and the facts around it in its message take effect', async (_, odd, why) => {
   const control = await testControl();
   const [first, last] = control.facts([inform(), values([SSID, 'x'])]);
@@ -207,6 +275,16 @@ test.each([
   const rows = await parked(control);
   expect(rows).toEqual([{ why: expect.stringMatching(new RegExp(`^${why}`)), raw: odd }]);
   expect((await tree(control))[SSID]).toBe('x');
+});
+
+test('what an edge says for another in a type that nobody knows hides none of the other one', async () => {
+  const control = await testControl();
+  await control.send(inform());
+  const own = control.facts([values([SSID, 'mine'])])[0]!;
+  const lie = { ...own, edgeId: 'edge1', lane: 1, sequence: 2 ** 52, type: 'telemetry', body: {} };
+  await control.ingest.handle(factsOf('pop1', 'edge9'), [{ id: 'lie', payload: JSON.stringify([lie]) }]);
+  await control.ingest.handle(control.subject, [messageOf([own])]);
+  expect((await tree(control))[SSID]).toBe('mine');
 });
 
 test.each([
@@ -329,6 +407,19 @@ test('first contact gets connection-request credentials of its own before the fa
   };
   await control.send(wake);
   expect(control.bus.work()).toHaveLength(1);
+});
+
+test('over a bus that only stores, an edge is told what was taken of held facts, behind the work for them', async () => {
+  const control = await testControl({ manageConnectionRequest: true });
+  control.bus.publishes = 'stored';
+  const [held, behind] = control.facts([inform({ held: true }), values([SSID, 'x'])]);
+  await control.ingest.handle(control.subject, [messageOf([held!, behind!])]);
+  const types = () => control.bus.decisions.map(({ decision }) => decision.type);
+  await expect.poll(types).toEqual(['device', 'work', 'taken']);
+  expect(control.bus.decisions[2]?.decision.body).toEqual({ lane: held!.lane, sequence: held!.sequence });
+  // Nobody waits for this one.
+  await control.send(inform());
+  expect(types()).toHaveLength(3);
 });
 
 test('connection-request credentials that an operator gave stay behind the ones that are made', async () => {

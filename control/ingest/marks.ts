@@ -1,14 +1,14 @@
 // High-water marks: how far the facts of each writer of each edge have taken effect. They change in the transaction of the effects.
 
+import type { LanePlace } from '../../bus/messages.ts';
+import { edgeOfFacts } from '../../bus/subjects.ts';
 import { end, type OpenRow } from '../actions/end-here.ts';
 import type { ControlContext } from '../context.ts';
 import type { NewEvent, NewEvidence } from '../evidence/record.ts';
-import type { Sql } from '../store/postgres.ts';
+import { arrayText, type Sql, together } from '../store/postgres.ts';
 
-interface Place {
+interface Place extends LanePlace {
   edgeId: string;
-  lane: number;
-  sequence: number;
 }
 
 /** The marks of one edge within one transaction; `edgeId` is null for a batch in which no fact has a place. */
@@ -41,23 +41,28 @@ export class Marks {
   }
 }
 
+/** How far the facts of an edge are taken, per lane. */
+export async function marksOf(sql: Sql, edgeId: string): Promise<[lane: number, sequence: number][]> {
+  return pairsOf(await selectMarks(sql, edgeId));
+}
+
+type MarkRow = { lane: number; sequence: string };
+const selectMarks = (sql: Sql, edgeId: string) =>
+  sql<MarkRow[]>`select lane, sequence from ingest_mark where edge_id = ${edgeId}`;
+const pairsOf = (rows: MarkRow[]): [number, number][] => rows.map(({ lane, sequence }) => [lane, Number(sequence)]);
+
 /** Reads and locks the marks of the edge a batch comes from, making the edge's row on first contact. */
 export async function readMarks(tx: Sql, subject: string, places: Place[], nowMs: number): Promise<Marks> {
   const edgeId = places[0]?.edgeId;
   if (edgeId === undefined) return new Marks(null, 0, new Map());
-  const pop = subject.split('.').at(-2)!;
-  const [edge] = await tx<{ started_at: Date | null }[]>`
+  const { pop } = edgeOfFacts(subject);
+  const edges = tx<{ started_at: Date | null }[]>`
     insert into edge (edge_id, pop, last_fact_at) values (${edgeId}, ${pop}, ${new Date(nowMs)})
     on conflict (edge_id) do update set pop = excluded.pop, last_fact_at = excluded.last_fact_at
     returning started_at`;
-  const rows = await tx<
-    { lane: number; sequence: string }[]
-  >`select lane, sequence from ingest_mark where edge_id = ${edgeId}`;
-  return new Marks(
-    edgeId,
-    edge!.started_at?.getTime() ?? 0,
-    new Map(rows.map(({ lane, sequence }) => [lane, Number(sequence)])),
-  );
+  // Behind the lock on the edge's row, though sent with it.
+  const [[edge], rows] = await together([edges, selectMarks(tx, edgeId)]);
+  return new Marks(edgeId, edge!.started_at?.getTime() ?? 0, new Map(pairsOf(rows)));
 }
 
 /**
@@ -78,14 +83,17 @@ export async function dropLostStore(
   );
   marks.clear();
   await tx`delete from ingest_mark where edge_id = ${hello.edgeId}`;
-  // A new generation, because results of the old one could still arrive through another edge of the POP.
+  // What other edges have as well goes on there, or here with how far it came: their claims know it (edge/claims), and a copy is sent anew.
+  const isHereAlone = tx`not exists (select from action_copy c where c.action_id = action.id and c.edge_id <> ${hello.edgeId})`;
+  // A new generation, so that it is another message, and results of the old one count no more.
   await tx`
     update action set generation = generation + 1, claimed_at = null, sent_at = null, why = 'Sent again: its edge lost its store.'
-    where sent_to = ${hello.edgeId} and ended_at is null and state = 'ready'`;
+    where sent_to = ${hello.edgeId} and ended_at is null and state = 'ready' and ${isHereAlone}`;
   // What had begun must not be repeated blindly: nobody knows how far it came.
   const begun = await tx<OpenRow[]>`
     select id, device_id, kind, state, generation, claimed_at, cancel_asked_at from action
-    where sent_to = ${hello.edgeId} and ended_at is null and state in ('running', 'verifying') order by id for no key update`;
+    where sent_to = ${hello.edgeId} and ended_at is null and state in ('running', 'verifying') and ${isHereAlone}
+    order by id for no key update`;
   const why = 'It ran when its edge lost its store: look at the device before doing it again.';
   return await end(tx, context, begun, { state: 'failed', why }, context.clock.now(), { edgeId: hello.edgeId });
 }
@@ -96,9 +104,12 @@ export async function advance(
   marks: Marks,
   hellos: { edgeId: string; body: { version: string; threads: number; startedAt: number } }[],
 ): Promise<void> {
-  for (const lane of marks.changed) {
+  if (marks.changed.size > 0) {
+    const lanes = [...marks.changed].sort((a, b) => a - b);
     await tx`
-      insert into ingest_mark (edge_id, lane, sequence) values (${marks.edgeId}, ${lane}, ${marks.of(lane)})
+      insert into ingest_mark (edge_id, lane, sequence)
+      select ${marks.edgeId}, lane, sequence
+      from unnest(${arrayText(lanes)}::text::int[], ${arrayText(lanes.map((lane) => marks.of(lane)))}::text::bigint[]) as m(lane, sequence)
       on conflict (edge_id, lane) do update set sequence = excluded.sequence`;
   }
   for (const { edgeId, body } of hellos) {

@@ -13,7 +13,7 @@ export interface Parked {
 }
 
 /** Binds a parked message to its place. */
-const sealedMessage = (subject: string, id: string): string => `parked:${subject}:${id}`;
+export const sealedMessage = (subject: string, id: string): string => `parked:${subject}:${id}`;
 
 /** Stores them, each once. Returns how many were new. */
 export async function park(tx: Sql, { box, log }: ControlContext, entries: Parked[]): Promise<number> {

@@ -42,15 +42,19 @@ export async function findFile(sql: Sql, id: string): Promise<FileView | null> {
   return row ? view(row) : null;
 }
 
-/** Files that devices uploaded, as their edges report them. */
-export async function writeUploads(tx: Sql, uploads: UploadEffect[]): Promise<void> {
+/**
+ * Files that devices uploaded, as their edges report them.
+ * @param isHere whether edges share their disk with this control; otherwise they are fetched (uploads.ts).
+ */
+export async function writeUploads(tx: Sql, uploads: UploadEffect[], isHere: boolean): Promise<void> {
   if (uploads.length === 0) return;
-  const rows = uploads.map(({ at, body }) => ({ ...body, at: new Date(at) }));
+  const rows = uploads.map(({ at, edgeId, pop, body }) => ({ ...body, edgeId, pop, at: new Date(at) }));
   await tx`
-    insert into file (id, name, file_type, bytes, sha256, source, device_id, action_id, created_at)
-    select u."fileId", u."fileId", coalesce(a.request->>'fileType', ''), u.bytes, u.sha256, 'device', u."cpeId", u."actionId", u.at
+    insert into file (id, name, file_type, bytes, sha256, source, device_id, action_id, created_at, edge_id, pop, stored_at)
+    select u."fileId", u."fileId", coalesce(a.request->>'fileType', ''), u.bytes, u.sha256, 'device', u."cpeId", u."actionId", u.at,
+      u."edgeId", u.pop, ${isHere ? new Date() : null}
     from jsonb_to_recordset(${jsonText(rows)}::text::jsonb)
-      as u("fileId" text, bytes bigint, sha256 text, "cpeId" text, "actionId" text, at timestamptz)
+      as u("fileId" text, bytes bigint, sha256 text, "cpeId" text, "actionId" text, at timestamptz, "edgeId" text, pop text)
     left join action a on a.id = u."actionId"
     on conflict (id) do nothing`;
 }
@@ -67,8 +71,8 @@ export function fileService({ sql, clock }: ControlContext, store: FileStore | n
         );
       const { fileId, bytes, sha256 } = await store.put(source, { name, fileType });
       const [row] = await sql<FileRow[]>`
-        insert into file (id, name, file_type, bytes, sha256, source, created_by, created_at)
-        values (${fileId}, ${name}, ${fileType}, ${bytes}, ${sha256}, 'operator', ${principal.name}, ${new Date(clock.now())})
+        insert into file (id, name, file_type, bytes, sha256, source, created_by, created_at, stored_at)
+        values (${fileId}, ${name}, ${fileType}, ${bytes}, ${sha256}, 'operator', ${principal.name}, ${new Date(clock.now())}, now())
         returning *`;
       return view(row!);
     },

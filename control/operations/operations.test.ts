@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../base/limits.ts';
+import { silentLog } from '../../base/log.ts';
 import { ADMIN, CPE, inform, testControl } from '../control.test-helper.ts';
 import type { FileStore } from '../services.ts';
+import { Leases, memberName, newMember } from '../store/leases.ts';
+import { openDatabase } from '../store/postgres.ts';
 import { connectorService, healthService } from './connectors.ts';
 import { fileService } from './files.ts';
 import { forgetKeys, idempotencyService } from './idempotency.ts';
@@ -42,7 +45,8 @@ test('the first start makes one admin token, however many start at once; a given
   expect(made.filter((each) => each !== null)).toHaveLength(1);
   expect(await tokens.authenticate(token!)).toMatchObject({ role: 'admin' });
   const given = 'an-admin-token-of-the-operator';
-  expect(await tokens.ensureAdmin(given)).toBe(null);
+  // Two controls that are given the same one start at once.
+  expect(await Promise.all([tokens.ensureAdmin(given), tokens.ensureAdmin(given)])).toEqual([null, null]);
   expect(await tokens.ensureAdmin(given)).toBe(null);
   expect(await tokens.authenticate(given)).toMatchObject({ role: 'admin' });
   await expect(tokens.ensureAdmin('short')).rejects.toThrow(/24 to/);
@@ -65,8 +69,30 @@ test('an idempotency key: new once, busy while under way, replayed after, a conf
   expect(await keys.claim('other token', 'k', 'else')).toEqual({ type: 'new' });
   clock.advance(LIMITS.idempotencyClaimMs + 1);
   expect(await keys.claim('other token', 'k', 'else')).toEqual({ type: 'new' }); // Its first request was killed.
+  clock.advance(-3_600_000);
+  expect(await keys.claim('other token', 'k', 'else')).toEqual({ type: 'new' }); // So was this one, before the clock was set back.
+  clock.advance(3_600_000);
   clock.advance(LIMITS.idempotencyKeyMs + 1);
   expect(await forgetKeys(context)).toBe('2 idempotency keys forgotten');
+});
+
+test('a key that a control has under way is free as soon as that control is gone, and then not for it to end', async () => {
+  const { context, url } = await testControl();
+  const member = newMember();
+  const gone = await openDatabase(url, { connectionsMax: 1, name: memberName(member) });
+  await new Leases({ member, sql: gone, log: silentLog, onWant: () => {} }).pass();
+  const keysOfGone = idempotencyService({ ...context, member });
+  const keys = idempotencyService(context);
+  expect(await keysOfGone.claim('t', 'k', 'print')).toEqual({ type: 'new' });
+  expect(await keys.claim('t', 'k', 'print')).toEqual({ type: 'busy' });
+  await gone.end({ timeout: 0 });
+  await expect.poll(() => keys.claim('t', 'k', 'print')).toEqual({ type: 'new' });
+  // Had it only stood still:
+  await keysOfGone.release('t', 'k');
+  await keysOfGone.finish('t', 'k', 201, {});
+  expect(await keysOfGone.claim('t', 'k', 'other')).toEqual({ type: 'conflict' });
+  await keys.finish('t', 'k', 201, { id: 1 });
+  expect(await keysOfGone.claim('t', 'k', 'print')).toEqual({ type: 'replay', status: 201, body: { id: 1 } });
 });
 
 test('files are listed newest first over pages, with those that devices uploaded', async () => {

@@ -1,6 +1,7 @@
 // API tokens: random, shown once, stored as a hash. Looked up by that hash, so that the time of the answer tells nothing of a token.
 
 import { createHash, randomBytes } from 'node:crypto';
+import { assert } from '../../base/assert.ts';
 import { checkAdminToken, TOKEN_TEXT } from '../../base/config.ts';
 import { Refused } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
@@ -42,7 +43,9 @@ export function tokenService({ sql, clock, log }: ControlContext): TokenService 
       if (expires !== null && !(expires.getTime() > clock.now()))
         throw new Refused(422, 'bad-expiry', 'expiresAt must be a time to come.');
       const token = TOKEN_PREFIX + randomBytes(32).toString('base64url');
-      return { token, view: await store(sql, { token, name, role, by, expires, now: clock.now() }) };
+      const view = await store(sql, { token, name, role, by, expires, now: clock.now() });
+      assert(view !== null, 'two random tokens are equal');
+      return { token, view };
     },
     async list() {
       return (await sql<TokenRow[]>`select * from api_token order by id`).map(view);
@@ -57,16 +60,8 @@ export function tokenService({ sql, clock, log }: ControlContext): TokenService 
     async ensureAdmin(given) {
       if (given !== null) {
         checkAdminToken(given);
-        const [known] = await sql`select from api_token where hash = ${hashOf(given)}`;
-        if (!known)
-          await store(sql, {
-            token: given,
-            name: 'admin',
-            role: 'admin',
-            by: 'STARLING_ADMIN_TOKEN',
-            expires: null,
-            now: clock.now(),
-          });
+        const by = 'STARLING_ADMIN_TOKEN';
+        await store(sql, { token: given, name: 'admin', role: 'admin', by, expires: null, now: clock.now() });
         return null;
       }
       return await sql.begin(async (tx) => {
@@ -82,6 +77,7 @@ export function tokenService({ sql, clock, log }: ControlContext): TokenService 
   };
 }
 
+/** Null when this very token is known already: two controls may be given the same one and start at once. */
 async function store(
   sql: Sql,
   {
@@ -92,12 +88,13 @@ async function store(
     expires,
     now,
   }: { token: string; name: string; role: Role; by: string; expires: Date | null; now: number },
-): Promise<TokenView> {
+): Promise<TokenView | null> {
   const hint = `${token.slice(0, TOKEN_PREFIX.length + 4)}…`;
   const [row] = await sql<TokenRow[]>`
     insert into api_token (id, hash, name, role, hint, created_at, created_by, expires_at)
-    values (${newId(now)}, ${hashOf(token)}, ${name}, ${role}, ${hint}, ${new Date(now)}, ${by}, ${expires}) returning *`;
-  return view(row!);
+    values (${newId(now)}, ${hashOf(token)}, ${name}, ${role}, ${hint}, ${new Date(now)}, ${by}, ${expires})
+    on conflict (hash) do nothing returning *`;
+  return row ? view(row) : null;
 }
 
 function view(row: TokenRow): TokenView {

@@ -40,12 +40,13 @@ export async function writeCredentials(
   }));
   if (rows.length === 0) return;
   await tx`
-    insert into device_credential (device_id, sealed, usernames, changed_at, changed_by)
+    insert into device_credential as c (device_id, sealed, usernames, changed_at, changed_by)
     select device_id, sealed, usernames, at, by
     from jsonb_to_recordset(${jsonText(rows)}::text::jsonb) as x(device_id text, sealed text, usernames text[], at timestamptz, by text)
     order by device_id
     on conflict (device_id) do update set sealed = excluded.sealed, usernames = excluded.usernames,
-      changed_at = excluded.changed_at, changed_by = excluded.changed_by, sent_at = null`;
+      -- Edges keep the newest by this, and the clocks of two controls differ: it rises with every change, whoever makes it.
+      changed_at = greatest(excluded.changed_at, c.changed_at + interval '1 millisecond'), changed_by = excluded.changed_by, sent_at = null`;
 }
 
 /** What a caller changes of settings; what it leaves out stays. */

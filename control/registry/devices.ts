@@ -164,7 +164,7 @@ async function listDevices(sql: Sql, query: DeviceQuery): Promise<Page<DeviceVie
   ].filter((condition) => condition !== null);
   const where = all.reduce((joined, condition) => sql`${joined} and ${condition}`, sql`true`);
   const rows = await sql<DeviceRow[]>`
-    select d.*, s.last_seen_at, (select count(*)::int from action a where a.device_id = d.id and a.ended_at is null) as open_actions
+    select d.*, s.last_seen_at, s.last_inform_at, (select count(*)::int from action a where a.device_id = d.id and a.ended_at is null) as open_actions
     from device d left join device_seen s on s.device_id = d.id
     where ${where} order by d.id limit ${limit + 1}`;
   return pageOf(rows, limit, view, (row) => row.id);
@@ -173,7 +173,7 @@ async function listDevices(sql: Sql, query: DeviceQuery): Promise<Page<DeviceVie
 /** Throws Refused 404 'unknown-device'. */
 async function readDevice(sql: Sql, id: string): Promise<DeviceView> {
   const [row] = await sql<DeviceRow[]>`
-    select d.*, s.last_seen_at, (select count(*)::int from action a where a.device_id = d.id and a.ended_at is null) as open_actions
+    select d.*, s.last_seen_at, s.last_inform_at, (select count(*)::int from action a where a.device_id = d.id and a.ended_at is null) as open_actions
     from device d left join device_seen s on s.device_id = d.id where d.id = ${id}`;
   if (!row)
     throw new Refused(404, 'unknown-device', `There is no device ${id}. GET /devices lists those that are known.`);

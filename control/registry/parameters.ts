@@ -6,7 +6,7 @@ import { isPartialPath } from '../../cwmp/paths.ts';
 import type { ControlContext } from '../context.ts';
 import type { DeviceEffect } from '../ingest/effects.ts';
 import type { Page, PageQuery, ParameterView } from '../services.ts';
-import { isoOrNull, jsonText, type Sql } from '../store/postgres.ts';
+import { arrayText, isoOrNull, jsonText, type Sql } from '../store/postgres.ts';
 import { keyOf, pageOf, rowsOf } from './cursor.ts';
 
 interface ParameterRow {
@@ -86,32 +86,46 @@ export async function writeTrees(
     }
   }
   const rows = devices.flatMap(({ id, parameters }) =>
-    Array.from(parameters, ([path, effect]) => {
+    Array.from(parameters, ([path, effect]): ParameterWrite => {
       // A blank stays visibly blank: it shows that the device hides the value (FIELD 27).
-      const sealed = effect.value !== undefined && effect.value !== '' && isSecret(id, path);
+      const isSealed = effect.value !== undefined && effect.value !== '' && isSecret(id, path);
       return {
-        d: id,
-        p: path,
-        v: sealed ? null : effect.value,
-        s: sealed ? box.seal(effect.value!, sealedParameter(id, path)) : null,
-        t: effect.type ?? '',
-        w: effect.writable,
-        n: effect.notification,
-        r: effect.readAt === undefined ? null : new Date(effect.readAt),
+        deviceId: id,
+        path,
+        value: isSealed ? null : effect.value,
+        sealed: isSealed ? box.seal(effect.value!, sealedParameter(id, path)) : null,
+        type: effect.type ?? '',
+        writable: effect.writable,
+        notification: effect.notification,
+        readAt: effect.readAt === undefined ? null : new Date(effect.readAt),
       };
     }),
   );
   // One order for all writers, so that two of them wait for each other instead of deadlocking.
-  rows.sort((a, b) => (a.d < b.d ? -1 : a.d > b.d ? 1 : a.p < b.p ? -1 : a.p > b.p ? 1 : 0));
+  rows.sort((a, b) =>
+    a.deviceId < b.deviceId ? -1 : a.deviceId > b.deviceId ? 1 : a.path < b.path ? -1 : a.path > b.path ? 1 : 0,
+  );
   for (let i = 0; i < rows.length; i += LIMITS.upsertRowsMax) await upsert(tx, rows.slice(i, i + LIMITS.upsertRowsMax));
 }
 
-async function upsert(tx: Sql, rows: object[]): Promise<void> {
+interface ParameterWrite {
+  deviceId: string;
+  path: string;
+  value: string | null | undefined;
+  sealed: string | null;
+  type: string;
+  writable: boolean | undefined;
+  notification: number | undefined;
+  readAt: Date | null;
+}
+
+async function upsert(tx: Sql, rows: ParameterWrite[]): Promise<void> {
+  const column = (name: keyof ParameterWrite): string => arrayText(rows.map((row) => row[name]));
   await tx`
     insert into device_parameter as p (device_id, path, value, sealed, type, writable, notification, read_at)
-    select d, p, v, s, t, w, n, r
-    from jsonb_to_recordset(${jsonText(rows)}::text::jsonb)
-      as x(d text, p text, v text, s text, t text, w boolean, n smallint, r timestamptz)
+    select * from unnest(${column('deviceId')}::text::text[], ${column('path')}::text::text[], ${column('value')}::text::text[],
+      ${column('sealed')}::text::text[], ${column('type')}::text::text[], ${column('writable')}::text::boolean[],
+      ${column('notification')}::text::smallint[], ${column('readAt')}::text::timestamptz[])
     on conflict (device_id, path) do update set
       value = case when excluded.read_at is null then p.value else excluded.value end,
       sealed = case when excluded.read_at is null then p.sealed else excluded.sealed end,

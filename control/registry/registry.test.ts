@@ -71,6 +71,21 @@ test('parameters are read by path, by partial path and by canonical name or its 
   ]);
 });
 
+test('settings rise with every change, whatever the clock of the control that makes it', async () => {
+  const control = await testControl();
+  await control.send(inform());
+  const sentAt = async (connectionRequest: { username: string; password: string }[]): Promise<number> => {
+    control.bus.decisions.length = 0;
+    await control.devices.setCredentials(CPE, { connectionRequest }, ADMIN);
+    await control.handOver.pass();
+    const [first] = control.bus.decisions.map(({ decision }) => (decision.type === 'device' ? decision.body : null));
+    return first!.changedAt!;
+  };
+  const first = await sentAt([{ username: 'a', password: 'b' }]);
+  control.clock.advance(-60_000); // As on another host.
+  expect(await sentAt([{ username: 'c', password: 'd' }])).toBe(first + 1);
+});
+
 test('a device can be registered before it is seen: its settings wait for an edge and reach the one it comes to', async () => {
   const control = await testControl();
   const id = cpeIdOf({ Manufacturer: '', OUI: '00259e', ProductClass: 'My Box', SerialNumber: 'S-1' });
@@ -90,7 +105,11 @@ test('a device can be registered before it is seen: its settings wait for an edg
       {
         v: 1,
         type: 'device',
-        body: { cpeId: id, settings: { cpe: { username: 'u1', password: 'p1' }, connectionRequest: [] } },
+        body: {
+          cpeId: id,
+          settings: { cpe: { username: 'u1', password: 'p1' }, connectionRequest: [] },
+          changedAt: control.clock.now(),
+        },
       },
     ]),
   );

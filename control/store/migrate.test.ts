@@ -30,6 +30,20 @@ test('of several processes that start at once one applies each migration', async
   expect(await sql`select n from a`).toHaveLength(1);
 });
 
+test('a lock that another process holds is waited for, and it is said whose it is', async () => {
+  const sql = await fresh();
+  const other = await sql.reserve();
+  await other`select pg_advisory_lock(7547001)`;
+  const [holder] = await other`select pg_backend_pid() as pid`;
+  const waits: string[] = [];
+  const migrating = migrate(sql, [one], (who) => waits.push(who));
+  await expect.poll(() => waits).not.toEqual([]);
+  expect(waits[0]).toContain(`PostgreSQL process ${holder!['pid']} of 127.0.0.1`);
+  await other`select pg_advisory_unlock(7547001)`;
+  other.release();
+  expect(await migrating).toEqual([one.name]);
+});
+
 test('a changed file is refused by name', async () => {
   const sql = await fresh();
   await migrate(sql, [one]);

@@ -4,8 +4,10 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { systemElapsed } from '../../base/clock.ts';
 import { ConfigError } from '../../base/errors.ts';
-import type { Database } from './postgres.ts';
+import { LIMITS } from '../../base/limits.ts';
+import type { Database, Sql } from './postgres.ts';
 
 const FOLDER = fileURLToPath(new URL('./migrations/', import.meta.url));
 /** Any fixed number: two control processes that start at once must choose the same. */
@@ -29,12 +31,17 @@ export function readMigrations(folder: string = FOLDER): Migration[] {
 
 /**
  * Applies what is missing; safe when several processes start at once. Returns the names it applied.
+ * @param waiting told from time to time who is waited for: however long another process takes, it is not pushed aside.
  * Throws ConfigError when an applied file has changed since, or when the database is newer than this program.
  */
-export async function migrate(database: Database, migrations: Migration[] = readMigrations()): Promise<string[]> {
+export async function migrate(
+  database: Database,
+  migrations: Migration[] = readMigrations(),
+  waiting: (who: string) => void = () => {},
+): Promise<string[]> {
   const connection = await database.reserve();
   try {
-    await connection`select pg_advisory_lock(${LOCK})`;
+    await lock(connection, waiting);
     await connection`create table if not exists migration (
       name text primary key, checksum text not null, applied_at timestamptz not null default now())`;
     const applied = await connection<
@@ -63,6 +70,32 @@ export async function migrate(database: Database, migrations: Migration[] = read
     await connection`select pg_advisory_unlock(${LOCK})`.catch(() => {}); // The lock goes with the connection anyway.
     connection.release();
   }
+}
+
+/** Takes the lock of the migrations; what holds it is another process that migrates, or one that hangs. */
+async function lock(connection: Sql, waiting: (who: string) => void): Promise<void> {
+  const startedAt = systemElapsed();
+  let saidAt = Number.NEGATIVE_INFINITY;
+  for (;;) {
+    const [row] = await connection<{ ours: boolean }[]>`select pg_try_advisory_lock(${LOCK}) as ours`;
+    if (row!.ours) return;
+    if (systemElapsed() - saidAt >= LIMITS.waitingSaidEveryMs) {
+      saidAt = systemElapsed();
+      waiting(`${await holderOf(connection)}, for ${Math.round((saidAt - startedAt) / 1_000)} s`);
+    }
+    await new Promise((done) => setTimeout(done, LIMITS.migrateRetryMs));
+  }
+}
+
+/** Who holds the lock, in words; the end of that server process would end the wait. */
+async function holderOf(connection: Sql): Promise<string> {
+  const [holder] = await connection<{ pid: number; address: string; query: string | null }[]>`
+    select l.pid, coalesce(host(a.client_addr), 'this host') as address, left(a.query, 100) as query
+    from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'advisory' and l.granted and l.classid = 0 and l.objid = ${LOCK}::int::oid
+      and l.database = (select oid from pg_database where datname = current_database())`;
+  if (!holder) return 'nobody any more';
+  return `PostgreSQL process ${holder.pid} of ${holder.address}, whose last statement is: ${holder.query ?? 'not known'}`;
 }
 
 function check(applied: { name: string; checksum: string }[], migrations: Migration[]): void {
