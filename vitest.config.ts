@@ -1,4 +1,18 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Waits for a slow line for a quarter of an hour, with next to no work: begun first, it is over when the rest is. */
+const LONGEST = /slow-full\.test\.ts$/;
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return [
+      ...sorted.filter(({ moduleId }) => LONGEST.test(moduleId)),
+      ...sorted.filter(({ moduleId }) => !LONGEST.test(moduleId)),
+    ];
+  }
+}
 
 // Two cores: a few files at a time, and room for the tests that start whole processes.
 export default defineConfig({
@@ -7,6 +21,7 @@ export default defineConfig({
     exclude: ['**/node_modules/**', 'dist/**', 'data/**'],
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     // Tests marked concurrent wait for real time-outs: all of a file's at once.
     maxConcurrency: 64,
     testTimeout: 30_000,

@@ -3,8 +3,8 @@
 
 import { Bench } from 'tinybench';
 
-/** The small number where a bench only shows that it runs (`npm test`), the large one where it measures. */
-export function size(small: number, large: number): number {
+/** What is small where a bench only shows that it runs (`npm test`), what is large where it measures. */
+export function size<T>(small: T, large: T): T {
   return process.env['STARLING_BENCH_SIZE'] === 'small' ? small : large;
 }
 
@@ -90,9 +90,18 @@ function batchOf(row: Row): number {
   return Math.max(1, Math.min(1_000, Math.round(SAMPLE_US / Math.max(us, 0.2))));
 }
 
-function medianOf(numbers: number[]): number {
+export function medianOf(numbers: number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   return sorted[sorted.length >> 1]!;
+}
+
+/** Values below which these shares of `numbers` lie, the largest for 1, to a tenth. */
+export function percentilesOf(numbers: number[], shares: number[]): number[] {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return shares.map((share) => {
+    const at = Math.min(sorted.length - 1, Math.floor(sorted.length * share));
+    return Number((sorted[at] ?? 0).toFixed(1));
+  });
 }
 
 /** Prints what was measured, each row with its time in multiples of the first row of its group. */

@@ -3,7 +3,14 @@
 
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { NATS_SERVER } from '../test/nats.test-helper.ts';
+import { printEvidenceBench } from './evidence.bench.ts';
 import { printTable } from './harness.ts';
+import { printIngestBench } from './ingest.bench.ts';
+import { printBacklogBench } from './road/backlog.bench.ts';
+import { printRelayBench } from './road/relay.bench.ts';
+import { printWakeBench } from './road/wake.bench.ts';
+import { printWanBench } from './road/wan.bench.ts';
 import { printShadowBench } from './shadow.bench.ts';
 import { soapReaderBench } from './soap-reader.bench.ts';
 import { stepsBench } from './steps.bench.ts';
@@ -14,6 +21,20 @@ console.log('Steps of an Inform');
 printTable(await stepsBench());
 console.log('Shadow of the edge store');
 await printShadowBench();
+console.log('Facts into PostgreSQL');
+await printIngestBench();
+console.log('Evidence');
+await printEvidenceBench();
+if (NATS_SERVER !== null) {
+  console.log('The road over NATS');
+  await printRelayBench();
+  console.log('A backlog into PostgreSQL');
+  await printBacklogBench();
+  console.log('Quiet devices on the line between leaf and hub');
+  await printWanBench();
+  console.log('From an order to the first RPC of a CPE that was woken');
+  await printWakeBench();
+}
 console.log('Whole sessions over sockets');
 process.exitCode = await informBench();
 

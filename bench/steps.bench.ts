@@ -221,7 +221,12 @@ function storeRows(store: LmdbEdgeStore, devices: number, list: readonly Paramet
 function contextOf(): TaskContext {
   return {
     ...{ nowMs: NOW_MS, profile: new ProfileChooser(loadProfiles()).byId('tr181'), root: 'Device.', version: '1.2' },
-    ...{ known: () => null, downloadUrl: () => '', uploadUrl: () => '' },
+    ...{
+      known: () => null,
+      downloadUrl: () => '',
+      uploadUrl: () => '',
+      files: { has: () => true, uploaded: () => null },
+    },
   };
 }
 

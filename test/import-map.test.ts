@@ -25,6 +25,9 @@ const DOORS: Record<string, RegExp> = {
   lmdb: /^edge\/store\//,
   piscina: /^workers\/pool\.ts$/,
   postgres: /^control\/store\//,
+  '@nats-io/transport-node': /^bus\/nats[a-z-]*\.ts$/,
+  '@nats-io/jetstream': /^bus\/nats[a-z-]*\.ts$/,
+  '@nats-io/kv': /^bus\/nats-bucket\.ts$/,
   '@xmldom/xmldom': /^cwmp\/xmldom-reader\.ts$/,
 };
 

@@ -39,31 +39,31 @@ export interface TestStarling {
 
 const TOKEN = 'stl_test_0123456789abcdef0123456789';
 
+/** A command of Starling that runs until it is ended. */
+export interface TestRole {
+  process: ChildProcess;
+  readyMs: number;
+  /** http://host:port of a line of what it says when it is ready. */
+  url(name: string): string;
+  log(): string;
+  kill(): Promise<void>;
+  stop(): Promise<number | null>;
+}
+
 /**
- * Starts `starling up`.
- * @param env more options by environment name. @param dataDir a folder of an earlier start.
- * @param spawned gets the process id before anything is ready, for those who kill it in its start.
+ * Starts one role as a process and waits for its word that it is ready.
+ * @param env options by environment name. @param spawned gets the process id before anything is ready, for those who kill it in its start.
  * @throws Error with the log when it does not get ready within 60 s.
  */
-export async function startStarling(
-  env: Record<string, string> = {},
-  dataDir = mkdtempSync(join(tmpdir(), 'starling-')),
+export async function startRole(
+  role: 'up' | 'edge' | 'control',
+  env: Record<string, string>,
   spawned: (pid: number) => void = () => {},
-): Promise<TestStarling> {
+): Promise<TestRole> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [launcher, 'up'], {
+  const child = spawn(process.execPath, [launcher, role], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...cleanEnv(),
-      STARLING_DATA_DIR: dataDir,
-      STARLING_CWMP_PORT: '0',
-      STARLING_HTTP_PORT: '0',
-      STARLING_ADMIN_TOKEN: TOKEN,
-      STARLING_EDGE_ID: 'test',
-      STARLING_EDGE_THREADS: '2',
-      STARLING_DRAIN_SECONDS: '2',
-      ...env,
-    },
+    env: { ...cleanEnv(), ...env },
   });
   spawned(child.pid ?? 0);
   let out = '';
@@ -76,23 +76,66 @@ export async function startStarling(
     const timer = setTimeout(() => reject(new Error(`not ready after 60 s:\n${out}\n${log}`)), 60_000);
     child.stdout?.on('data', (chunk: Buffer) => {
       out += chunk;
-      if (/^\s*API\s.*\n/m.test(out)) {
+      // The last line of each role.
+      if (/^\s*(API|edge)\s.*\n/m.test(out)) {
         clearTimeout(timer);
         ready();
       }
     });
     void ended.then((code) => reject(new Error(`ended with ${code} before it was ready:\n${out}\n${log}`)));
   });
-  const found = (name: string): string => new RegExp(`^\\s*${name}\\s+(http://[^/\\s]+)`, 'm').exec(out)?.[1] ?? '';
-  const httpUrl = found('API');
   return {
     process: child,
-    dataDir,
-    cwmpUrl: `${found('CWMP')}/`,
+    readyMs: performance.now() - startedAt,
+    url: (name) => new RegExp(`^\\s*${name}\\s+(http://[^/\\s]+)`, 'm').exec(out)?.[1] ?? '',
+    log: () => log,
+    async kill() {
+      killTree(child.pid ?? 0);
+      await ended;
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      return ended;
+    },
+  };
+}
+
+/** Options of every start here: free ports, little patience. */
+export const TEST_ENV = {
+  STARLING_CWMP_PORT: '0',
+  STARLING_HTTP_PORT: '0',
+  STARLING_EDGE_ADMIN_PORT: '0',
+  STARLING_ADMIN_TOKEN: TOKEN,
+  STARLING_EDGE_ID: 'test',
+  STARLING_EDGE_THREADS: '2',
+  STARLING_DRAIN_SECONDS: '2',
+};
+
+/**
+ * Starts `starling up`.
+ * @param env more options by environment name. @param dataDir a folder of an earlier start. @param spawned see startRole.
+ * @throws Error with the log when it does not get ready within 60 s.
+ */
+export async function startStarling(
+  env: Record<string, string> = {},
+  dataDir = mkdtempSync(join(tmpdir(), 'starling-')),
+  spawned: (pid: number) => void = () => {},
+): Promise<TestStarling> {
+  const role = await startRole('up', { ...TEST_ENV, STARLING_DATA_DIR: dataDir, ...env }, spawned);
+  const { process, readyMs, log, kill, stop } = role;
+  return {
+    ...{ process, dataDir, readyMs, log, kill, stop },
+    cwmpUrl: `${role.url('CWMP')}/`,
+    ...apiOf(role.url('API')),
+    clean: () => rmSync(dataDir, { recursive: true, force: true }),
+  };
+}
+
+/** The API of a Starling at `httpUrl`, called as its first admin. */
+export function apiOf(httpUrl: string): Pick<TestStarling, 'httpUrl' | 'token' | 'api'> {
+  return {
     httpUrl,
     token: TOKEN,
-    readyMs: performance.now() - startedAt,
-    log: () => log,
     async api(method, path, body, headers = {}) {
       const response = await fetch(`${httpUrl}/api/v1${path}`, {
         method,
@@ -106,15 +149,6 @@ export async function startStarling(
       const text = await response.text();
       return { status: response.status, body: text === '' ? null : JSON.parse(text) };
     },
-    async kill() {
-      killTree(child.pid ?? 0);
-      await ended;
-    },
-    async stop() {
-      child.kill('SIGTERM');
-      return ended;
-    },
-    clean: () => rmSync(dataDir, { recursive: true, force: true }),
   };
 }
 

@@ -19,6 +19,9 @@ export class ExchangeError extends Error {
   override name = 'ExchangeError';
 }
 
+/** What an https ACS is told by and trusted with, as node:tls takes it; absent parts are Node's own. */
+export type AcsTls = Pick<https.AgentOptions, 'ca' | 'cert' | 'key'>;
+
 export interface ConnectionOptions {
   url: string;
   credentials: Credentials;
@@ -26,6 +29,7 @@ export interface ConnectionOptions {
   /** Kept over sessions by CPEs that send stale cookies; others bring an empty one. */
   cookies: CookieJar;
   timeoutMs: number;
+  tls: AcsTls;
 }
 
 export class AcsConnection {
@@ -44,8 +48,9 @@ export class AcsConnection {
     this.#url = new URL(options.url);
     this.#basic = options.traits.basicUnasked;
     const keepAlive = options.traits.connection !== 'per-request';
-    const Agent = this.#url.protocol === 'https:' ? https.Agent : http.Agent;
-    this.#agent = new Agent({ keepAlive, maxSockets: 1 });
+    const settings = { keepAlive, maxSockets: 1 };
+    this.#agent =
+      this.#url.protocol === 'https:' ? new https.Agent({ ...settings, ...options.tls }) : new http.Agent(settings);
   }
 
   /**

@@ -7,7 +7,7 @@
 import type { DeviceIdStruct } from '../../base/ids.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { ParameterValue } from '../../cwmp/message.ts';
-import { AcsConnection } from './acs-connection.ts';
+import { AcsConnection, type AcsTls } from './acs-connection.ts';
 import { Behaviour, type Hooks, type OwnRequest } from './behaviour.ts';
 import { ConnectionRequestGate, ConnectionRequestHub } from './connection-request.ts';
 import { CookieJar } from './cookies.ts';
@@ -35,6 +35,8 @@ export interface CpeOptions {
   /** Credentials towards the ACS; empty ones answer no challenge. */
   username?: string;
   password?: string;
+  /** Certificate of its own, and the CA it trusts, towards an https ACS. */
+  tls?: AcsTls;
   /** Credentials that a connection request needs; an empty user name needs none. */
   connectionRequestUsername?: string;
   connectionRequestPassword?: string;
@@ -98,7 +100,7 @@ export class SimulatedCpe {
   constructor(options: CpeOptions) {
     this.kind = KINDS[options.model ?? 'tr098'];
     this.#options = {
-      ...{ model: 'tr098', cwmpVersion: this.kind.cwmpVersion, parameters: 0, username: '', password: '' },
+      ...{ model: 'tr098', cwmpVersion: this.kind.cwmpVersion, parameters: 0, username: '', password: '', tls: {} },
       ...{ connectionRequestUsername: '', connectionRequestPassword: '', connectionRequests: 'own' },
       connectionRequestHost: '127.0.0.1',
       ...{ connectionRequestsPerMinute: 30, periodicInformSeconds: 300, misbehaviours: [], timers: systemTimers() },
@@ -333,7 +335,7 @@ export class SimulatedCpe {
     const credentials = { username: this.#management('Username'), password: this.#management('Password') };
     const connection = new AcsConnection({
       ...{ url: this.#management('URL'), credentials, traits },
-      ...{ cookies: this.#cookies, timeoutMs: this.#options.acsTimeoutMs },
+      ...{ cookies: this.#cookies, timeoutMs: this.#options.acsTimeoutMs, tls: this.#options.tls },
     });
     this.#connection = connection;
     const run = new CpeSession(this.#sessionHost(session, events), connection).run();

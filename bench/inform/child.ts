@@ -38,9 +38,14 @@ export class Child<Asked extends object, Said extends { type: string }> {
     return first as Extract<Said, { type: T }>;
   }
 
+  /** What has no answer. */
+  send(asked: Asked): void {
+    this.#process.send(asked);
+  }
+
   ask<T extends Said['type']>(asked: Asked, type: T): Promise<Extract<Said, { type: T }>> {
     const heard = this.heard(type);
-    this.#process.send(asked);
+    this.send(asked);
     return heard;
   }
 

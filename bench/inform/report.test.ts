@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { calmest, complaints, median, openGuards, quantile, reportRows, tableOf, together } from './report.ts';
+import { calmest, complaints, median, quantile, reportRows, tableOf, together } from './report.ts';
 import type { Sample } from './rounds.ts';
-import type { InformRow } from './rows.ts';
+import { byFloor, FLOORS, type InformRow, ROWS as OF_BENCH } from './rows.ts';
 
 const ROWS: InformRow[] = [
   { name: 'floor', server: { kind: 'floor' }, load: {}, base: 'floor' },
@@ -114,22 +114,6 @@ test('median and quantile of few numbers', () => {
   expect(quantile([], 0.5)).toBeNaN();
 });
 
-test('a guard that is not held yet is said, and fails beyond what is let pass for now', () => {
-  const rows: InformRow[] = [ROWS[0]!, { ...ROWS[1]!, guard: 3, until: 4 }];
-  const judged = (ratio: number): [string[], string[]] => {
-    const samples = new Map([
-      ['floor', [sample(10)]],
-      ['edge', [sample(10 * ratio)]],
-    ]);
-    const reports = reportRows(rows, samples);
-    return [openGuards(reports), complaints(reports)];
-  };
-  expect(judged(2.9)).toEqual([[], []]);
-  expect(judged(3.5)[0]).toEqual([expect.stringContaining('NOT MET edge: the guard is 3 ×')]);
-  expect(judged(3.5)[1]).toEqual([]);
-  expect(judged(4.5)[1]).toEqual([expect.stringContaining('the guard is 4 ×')]);
-});
-
 test('the rounds in which other programs were busiest are left out, whatever was measured in them', () => {
   // Of the third round only the mean of the rows is less.
   const others = [
@@ -166,4 +150,13 @@ test('the turns of a round are one sample: sums are of all, shares of the time',
   expect([all.serverLoad, all.othersLoad]).toEqual([expect.closeTo(0.5), expect.closeTo(0.26)]);
   expect([all.informUs.length, all.emptyUs.length]).toEqual([6, 2]);
   expect(together([turns[0]!, { ...turns[1]!, quiet: -1 }]).quiet).toBe(-1);
+});
+
+test('rows that are not put beside each other are measured in runs of their own', () => {
+  const names = byFloor(OF_BENCH).map((group) => group.map(({ name }) => name));
+  expect(names.flat().toSorted()).toEqual(OF_BENCH.map(({ name }) => name).toSorted());
+  expect(names.map(([floor]) => floor)).toEqual(FLOORS.map(({ name }) => name));
+  for (const group of byFloor(OF_BENCH)) {
+    for (const { base } of group) expect(group.map(({ name }) => name)).toContain(base);
+  }
 });

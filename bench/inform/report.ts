@@ -27,8 +27,6 @@ export interface RowReport {
   ratioMax: number;
   goal: number | null;
   guard: number | null;
-  /** What CI fails on while the guard is not held; the guard itself otherwise. */
-  limit: number | null;
   /** Who was busy to 90 % of a core: what the rate and the latencies were bound by. */
   bound: 'server' | 'generator' | 'both' | 'neither';
 }
@@ -79,7 +77,7 @@ export function calmest(
 
 /** One report a row. `samples` holds as many samples of each row, of the same rounds. */
 export function reportRows(rows: readonly InformRow[], samples: ReadonlyMap<string, readonly Sample[]>): RowReport[] {
-  return rows.map(({ name, base, goal, guard, until }) => {
+  return rows.map(({ name, base, goal, guard }) => {
     const own = samples.get(name) ?? [];
     const beside = samples.get(base) ?? [];
     const ratios = own.map((sample, round) => sample.cpuUs / (beside[round]?.cpuUs ?? Number.NaN));
@@ -106,7 +104,6 @@ export function reportRows(rows: readonly InformRow[], samples: ReadonlyMap<stri
       ratioMax: Math.max(...ratios),
       goal: goal ?? null,
       guard: guard ?? null,
-      limit: until ?? guard ?? null,
       bound: server && generator ? 'both' : server ? 'server' : generator ? 'generator' : 'neither',
     };
   });
@@ -115,23 +112,13 @@ export function reportRows(rows: readonly InformRow[], samples: ReadonlyMap<stri
 /** What is wrong with a run, one sentence each: a guard that was passed, sessions that failed. Empty: nothing. */
 export function complaints(reports: readonly RowReport[]): string[] {
   const wrong: string[] = [];
-  for (const { row, base, ratio, limit, errors, why } of reports) {
-    if (limit !== null && !(ratio <= limit)) {
-      wrong.push(`${row}: ${ratio.toFixed(2)} × ${base}, and the guard is ${limit} ×`);
+  for (const { row, base, ratio, guard, errors, why } of reports) {
+    if (guard !== null && !(ratio <= guard)) {
+      wrong.push(`${row}: ${ratio.toFixed(2)} × ${base}, and the guard is ${guard} ×`);
     }
     if (errors > 0) wrong.push(`${row}: ${errors} sessions failed, e.g. ${why[0]}`);
   }
   return wrong;
-}
-
-/** Guards that are not held and let pass for now, one sentence each. */
-export function openGuards(reports: readonly RowReport[]): string[] {
-  return reports
-    .filter(({ guard, limit, ratio }) => guard !== null && guard !== limit && !(ratio <= guard))
-    .map(({ row, ratio, guard, limit }) => {
-      const beyond = `it is ${ratio.toFixed(2)} ×; until it holds, ${limit} × is what fails`;
-      return `NOT MET ${row}: the guard is ${guard} ×, ${beyond} (docs/performance.md)`;
-    });
 }
 
 /** Rows for console.table. */

@@ -124,7 +124,7 @@ async function openEdge(options: ServerOptions, dir: string): Promise<Server> {
   const fillSeconds = (performance.now() - startedAt) / 1_000;
   const transport = new InProcessTransport();
   transport.subscribe(ALL_FACTS, 'bench', async () => {});
-  const edge = await startEdge(config, transport, silentLog, 'bench', inlineBytesMax);
+  const edge = await startEdge(config, transport, silentLog, 'bench', { inlineBytesMax });
   let handed = 0;
   return {
     port: edge.port,

@@ -23,17 +23,25 @@ import {
 const BOOTSTRAP = { username: 'bootstrap', password: 'first-contact' };
 const SHARED = { STARLING_CPE_USERNAME: BOOTSTRAP.username, STARLING_CPE_PASSWORD: BOOTSTRAP.password };
 
-type Mode = 'none' | 'basic' | 'digest' | 'certificate-header';
+type Mode = 'none' | 'basic' | 'digest' | 'certificate-header' | 'certificate-or-digest';
 const edges = {} as Record<Mode | 'far-front', TestEdge>;
 const open: WireCpe[] = [];
 beforeAll(async () => {
   const start = (mode: Mode, env: Record<string, string> = {}) =>
     startTestEdge({ STARLING_CPE_AUTH: mode, STARLING_EDGE_THREADS: '1', ...env });
-  [edges.none, edges.basic, edges.digest, edges['certificate-header'], edges['far-front']] = await Promise.all([
+  [
+    edges.none,
+    edges.basic,
+    edges.digest,
+    edges['certificate-header'],
+    edges['certificate-or-digest'],
+    edges['far-front'],
+  ] = await Promise.all([
     start('none'),
     start('basic', SHARED),
     start('digest', SHARED),
     start('certificate-header'),
+    start('certificate-or-digest', SHARED),
     start('certificate-header', { STARLING_TRUSTED_FRONTS: '192.0.2.0/24' }),
   ]);
 });
@@ -209,6 +217,7 @@ async function settle(mode: Exclude<Mode, 'none'> | 'far-front'): Promise<void> 
     basic: async () => ({ Authorization: basic(BOOTSTRAP) }),
     digest: async () => ({ Authorization: digest(await good.inform(), BOOTSTRAP) }),
     'certificate-header': async () => ({ 'X-Client-Certificate-CN': good.cpeId }),
+    'certificate-or-digest': async () => ({ 'X-Client-Certificate-CN': good.cpeId }),
   };
   responseOf(await good.inform({ events: ['1 BOOT'] }, await headers[mode]()), 'Inform');
   await edges[mode].until(() => edges[mode].factsOf('inform').some(({ cpeId }) => cpeId === good.cpeId));
@@ -236,6 +245,7 @@ test.each<[string, Exclude<Mode, 'none'> | 'far-front', (cpe: WireCpe) => Promis
   ],
   ['basic with garbage', 'basic', async () => ({ Authorization: 'Basic !!!!' })],
   ['certificate-header without a certificate', 'certificate-header', async () => ({})],
+  ['certificate-or-digest with neither', 'certificate-or-digest', async () => ({})],
   ['certificate-header with an empty one', 'certificate-header', async () => ({ 'X-Client-Certificate-CN': '-' })],
   [
     'a certificate header from an untrusted address',
@@ -339,6 +349,27 @@ test('CWMP A3, A7: behind a TLS front every POST of a session shows the certific
   expect((await cpe.reconnect().post(answer, other)).status).toBe(400);
   expect((await cpe.reconnect().post(answer, own)).status).toBe(204);
   expect((await edge.result(action)).outcome).toBe('done');
+});
+
+test('CWMP A3, A7: certificate-or-digest: each by its own, and the cookie of one does not do for the other', async () => {
+  const edge = edges['certificate-or-digest'];
+  const certified = newCpe(edge);
+  const own = { 'X-Client-Certificate-CN': certified.cpeId };
+  await edge.act(certified.cpeId, 'rpc', { method: 'GetRPCMethods' });
+  responseOf(await certified.inform({}, own), 'Inform');
+  // Without the certificate the cookie is somebody else's.
+  expect((await certified.empty()).status).toBe(401);
+  const stranger = digest(await certified.reconnect().empty(), { ...BOOTSTRAP, nc: '00000002' });
+  expect((await certified.empty({ Authorization: stranger })).status).toBe(204);
+  requestOf(await certified.reconnect().empty(own), 'GetRPCMethods');
+
+  const other = newCpe(edge);
+  await edge.act(other.cpeId, 'rpc', { method: 'GetRPCMethods' });
+  responseOf(await other.inform({}, { Authorization: digest(await other.inform(), BOOTSTRAP) }), 'Inform');
+  // A certificate beside the cookie of a digest session is another CPE's.
+  expect((await other.reconnect().empty(own)).status).toBe(204);
+  // The cookie alone goes on, as in digest mode.
+  requestOf(await other.reconnect().empty(), 'GetRPCMethods');
 });
 
 test('CWMP A8: files have credentials of their own: a signed URL serves without the ACS’s, and those of the ACS open nothing', async () => {

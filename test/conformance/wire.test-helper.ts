@@ -2,6 +2,7 @@
 // nothing by itself; what a conforming CPE does by itself is SimulatedCpe of bench/fleet.
 
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { cpeIdOf, type DeviceIdStruct } from '../../base/ids.ts';
 import { type AcsEnvelope, type AcsMessage, readAcsMessage } from '../../bench/fleet/acs-message.ts';
 import type { XmlNode } from '../../bench/fleet/xml-tree.ts';
@@ -26,9 +27,10 @@ export class Wire {
   #ended = false;
   readonly #changed = new Set<() => void>();
 
-  /** @param localAddress where it comes from, one of this machine's addresses. */
-  constructor(port: number, host = '127.0.0.1', localAddress = '127.0.0.1') {
-    this.socket = connect({ port, host, localAddress, noDelay: true });
+  /** @param localAddress where it comes from, one of this machine's addresses. @param tls null for none. */
+  constructor(port: number, host = '127.0.0.1', localAddress = '127.0.0.1', tls: ConnectionOptions | null = null) {
+    const to = { port, host, localAddress, noDelay: true };
+    this.socket = tls === null ? connect(to) : connectTls({ ...to, ...tls });
     this.socket.setEncoding('utf8');
     this.socket.on('data', (text: string) => {
       this.#text += text;
@@ -158,6 +160,10 @@ export interface WireCpeOptions {
   headers?: Record<string, string>;
   /** Whether it returns the cookie; true unless told otherwise. */
   keepsCookie?: boolean;
+  /** Where it comes from, one of this machine's addresses. */
+  localAddress?: string;
+  /** It connects over TLS. */
+  tls?: ConnectionOptions;
 }
 
 /** A CPE with an identity of its own. Every method is one POST. */
@@ -171,6 +177,7 @@ export class WireCpe {
   wire: Wire;
   readonly #path: string;
   readonly #keepsCookie: boolean;
+  readonly #connect: () => Wire;
 
   constructor(
     port: number,
@@ -180,6 +187,8 @@ export class WireCpe {
       device = {},
       headers = {},
       keepsCookie = true,
+      localAddress = '127.0.0.1',
+      tls,
     }: WireCpeOptions = {},
   ) {
     this.port = port;
@@ -195,13 +204,14 @@ export class WireCpe {
     this.headers = headers;
     this.#path = path;
     this.#keepsCookie = keepsCookie;
-    this.wire = new Wire(port);
+    this.#connect = () => new Wire(this.port, '127.0.0.1', localAddress, tls ?? null);
+    this.wire = this.#connect();
   }
 
   /** Another TCP connection; the cookie stays. */
   reconnect(): this {
     this.wire.close();
-    this.wire = new Wire(this.port);
+    this.wire = this.#connect();
     return this;
   }
 

@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { evidenceHash, GENESIS } from '../../control/evidence/record.ts';
+import { evidenceHash, GENESIS } from '../../control/evidence/chain.ts';
 import { isEnded } from '../../control/services.ts';
 import { type Database, openDatabase } from '../../control/store/postgres.ts';
 import type { EventStruct } from '../../cwmp/message.ts';

@@ -1,14 +1,13 @@
 // A disk that fills up under the edge: CPEs are told to come later before anything is acknowledged, and it goes on by itself when there is room.
-// The disk is a small file system in memory; making one takes root, so without it this is skipped with a line.
 
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { LIMITS } from '../../base/limits.ts';
 import { startTestEdge } from '../edge.test-helper.ts';
 import { HandCpe } from './hand-cpe.ts';
+import { SmallDisk } from './small-disk.test-helper.ts';
 
 const MIB = 1024 * 1024;
 /** Room for the store to take writes again after the ballast is gone, and little more. */
@@ -16,21 +15,14 @@ const DISK_BYTES = LIMITS.storeReserveBytes * 2 + 24 * MIB;
 const BALLAST_BYTES = LIMITS.storeReserveBytes + 48 * MIB;
 
 const dir = mkdtempSync(join(tmpdir(), 'starling-disk-'));
-const why = mountDisk();
-if (why !== null) console.log(`skipped: a disk that fills up, because no file system can be mounted here (${why})`);
+const disk = new SmallDisk(dir, DISK_BYTES);
 
 afterAll(() => {
-  if (why === null) spawnSync('umount', ['--lazy', dir]);
+  disk.unmount();
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** null when it is there, else why not. */
-function mountDisk(): string | null {
-  const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', dir]);
-  return status === 0 ? null : (error?.message ?? String(stderr).trim());
-}
-
-test.skipIf(why !== null)(
+test.skipIf(disk.why !== null)(
   'a full disk: 503 with Retry-After, nothing acknowledged, and on it goes when there is room',
   { timeout: 60_000 },
   async () => {
@@ -41,8 +33,7 @@ test.skipIf(why !== null)(
       expect((await cpe.empty(edge.url)).status).toBe(204);
       expect((await cpe.inform(edge.url, ['2 PERIODIC'])).status).toBe(200);
 
-      const ballast = join(dir, 'ballast');
-      writeFileSync(ballast, Buffer.alloc(BALLAST_BYTES, 1));
+      disk.fill(BALLAST_BYTES);
       await expect.poll(() => edge.metric('starling_store_refusing'), { timeout: 10_000 }).toBe(1);
       const later = await cpe.transferComplete(edge.url, 'in the middle of a session');
       const begun = await new HandCpe('FULL').inform(edge.url, ['M Reboot|while-full'], {
@@ -55,7 +46,7 @@ test.skipIf(why !== null)(
       }
       expect(await edge.metric('starling_requests_refused_total', 'disk-full')).toBe(3);
 
-      rmSync(ballast);
+      disk.clear();
       await expect.poll(() => edge.metric('starling_store_refusing'), { timeout: 10_000 }).toBe(0);
       const told = new HandCpe('FULL');
       expect(

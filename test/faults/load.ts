@@ -12,8 +12,11 @@ const TIME_SCALE = 0.05;
 /** Bounds of what one CPE keeps waiting while nobody takes it. */
 const EVENTS_WAITING_MAX = 8;
 const TRANSFERS_WAITING_MAX = 3;
+/** Dealings that a CPE remembers: all of a long run are compared. */
+const RECORDS_MAX = 1_000_000;
 /** Operators at work at once. */
 const OPERATORS = 3;
+const ASK_AGAIN_MS = 100;
 /** Of the latest actions asked for, how many may be for one device: more would only queue up there. */
 const LATEST = 60;
 const LATEST_PER_DEVICE_MAX = 8;
@@ -70,43 +73,38 @@ export interface Asked {
 export class Load {
   readonly cpes: LoadedCpe[] = [];
   readonly asked: Asked[] = [];
+  readonly #acsUrl: string;
   readonly #random: () => number;
+  readonly #idleMsMax: number;
   #going = false;
   #count = 0;
   #drivers: Promise<void>[] = [];
   #operators: { turn: { over: boolean }; ended: Promise<unknown> } | null = null;
 
-  /** @param acsUrl under which the ACS is, now and after each restart. */
-  constructor(acsUrl: string, count: number, random: () => number) {
+  /**
+   * @param acsUrl under which the ACS is, now and after each restart.
+   * @param idleMsMax longest pause of a CPE between two sessions.
+   */
+  constructor(acsUrl: string, count: number, random: () => number, { idleMsMax = 85 } = {}) {
+    this.#acsUrl = acsUrl;
     this.#random = random;
-    for (let n = 1; n <= count; n++) {
-      const model = n % 3 === 0 ? 'tr181' : 'tr098';
-      const paths = PATHS[model];
-      const serialNumber = `LOAD${String(n).padStart(4, '0')}`;
-      const cpe = new SimulatedCpe({
-        acsUrl,
-        serialNumber,
-        model,
-        connectionRequests: 'none',
-        // Sessions are the load's to begin: one by the clock would come between the comparison and what it compares.
-        periodicInformSeconds: 86_400,
-        timers: systemTimers(TIME_SCALE),
-        downMs: 4_000,
-        random,
-        misbehaviours: [{ beforeSession: (tree, session) => void tree.set(paths.mark, `${serialNumber}.${session}`) }],
-      });
-      const instancesAtFirst = paths.table === null ? 0 : instancesOf(cpe, paths.table).length;
-      this.cpes.push({ cpe, id: cpeIdOf(cpe.device), paths, instancesAtFirst, uploads: new Map() });
-    }
+    this.#idleMsMax = idleMsMax;
+    for (let n = 1; n <= count; n++) this.#add();
   }
 
   /** Switches all CPEs on; resolves when each has had its first session. */
   async powerUp(): Promise<void> {
-    for (const { cpe, paths } of this.cpes) {
-      const first = await cpe.start();
-      if (first.outcome !== 'ended') throw new Error(`the first session failed: ${first.why}`);
-      cpe.tree.setAttributes(paths.changes, 2, null);
+    for (const one of this.cpes) await this.#switchOn(one);
+  }
+
+  /** More CPEs, which nobody has heard of: switched on one after the other, and talking if the others do. */
+  async grow(count: number): Promise<LoadedCpe[]> {
+    const more = Array.from({ length: count }, () => this.#add());
+    for (const one of more) {
+      await this.#switchOn(one);
+      if (this.#going) this.#drivers.push(this.#drive(one));
     }
+    return more;
   }
 
   /** Lets the CPEs talk, until `calm`. */
@@ -133,14 +131,20 @@ export class Load {
         const asked = this.#newAction(one);
         this.asked.push(asked);
         await this.#ask(starling, asked);
+        // Who gets no answer asks for the same again, and for nothing else meanwhile.
+        while (!turn.over && asked.id === null) {
+          await pause(ASK_AGAIN_MS);
+          await this.#ask(starling, asked);
+        }
       }
     };
-    const unconfirmed = this.asked.filter(({ id }) => id === null);
-    const again = async (): Promise<void> => {
-      for (const asked of unconfirmed) if (!turn.over) await this.#ask(starling, asked);
-    };
-    const ended = Promise.all([again(), ...Array.from({ length: OPERATORS }, operator)]);
+    const ended = Promise.all([this.askAgain(starling), ...Array.from({ length: OPERATORS }, operator)]);
     this.#operators = { turn, ended };
+  }
+
+  /** Asks for what nobody has confirmed so far, under the keys it was asked for with. */
+  async askAgain(starling: TestStarling): Promise<void> {
+    for (const asked of this.asked.filter(({ id }) => id === null)) await this.#ask(starling, asked);
   }
 
   async stopOperating(): Promise<void> {
@@ -148,6 +152,19 @@ export class Load {
     this.#operators.turn.over = true;
     await this.#operators.ended;
     this.#operators = null;
+  }
+
+  /** One action beside those of the operators, asked for once. */
+  async order(
+    starling: TestStarling,
+    { id }: LoadedCpe,
+    request: { kind: string } & Record<string, unknown>,
+  ): Promise<Asked> {
+    const reference = `ordered-${++this.#count}`;
+    const asked = { deviceId: id, kind: request.kind, reference, body: { ...request, reference }, id: null };
+    this.asked.push(asked);
+    await this.#ask(starling, asked);
+    return asked;
   }
 
   /** Counts of what the other side has confirmed so far. */
@@ -173,10 +190,40 @@ export class Load {
     noteUploads(one);
   }
 
+  #add(): LoadedCpe {
+    const n = this.cpes.length + 1;
+    const model = n % 3 === 0 ? 'tr181' : 'tr098';
+    const paths = PATHS[model];
+    const serialNumber = `LOAD${String(n).padStart(4, '0')}`;
+    const cpe = new SimulatedCpe({
+      acsUrl: this.#acsUrl,
+      serialNumber,
+      model,
+      connectionRequests: 'none',
+      // Sessions are the load's to begin: one by the clock would come between the comparison and what it compares.
+      periodicInformSeconds: 86_400,
+      timers: systemTimers(TIME_SCALE),
+      downMs: 4_000,
+      random: this.#random,
+      recordsMax: RECORDS_MAX,
+      misbehaviours: [{ beforeSession: (tree, session) => void tree.set(paths.mark, `${serialNumber}.${session}`) }],
+    });
+    const instancesAtFirst = paths.table === null ? 0 : instancesOf(cpe, paths.table).length;
+    const one = { cpe, id: cpeIdOf(cpe.device), paths, instancesAtFirst, uploads: new Map() };
+    this.cpes.push(one);
+    return one;
+  }
+
+  async #switchOn({ cpe, paths }: LoadedCpe): Promise<void> {
+    const first = await cpe.start();
+    if (first.outcome !== 'ended') throw new Error(`the first session failed: ${first.why}`);
+    cpe.tree.setAttributes(paths.changes, 2, null);
+  }
+
   async #drive(one: LoadedCpe): Promise<void> {
     const { cpe, paths } = one;
     while (this.#going) {
-      await pause(15 + this.#random() * 70);
+      await pause(this.#idleMsMax * (0.2 + 0.8 * this.#random()));
       if (!cpe.isUp) continue;
       const roomy = cpe.events.pending.length < EVENTS_WAITING_MAX;
       const name = `${cpe.device.SerialNumber}-${++this.#count}`;

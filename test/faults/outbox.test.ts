@@ -10,8 +10,9 @@ import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
 import { silentLog } from '../../base/log.ts';
 import { InProcessTransport } from '../../bus/in-process.ts';
-import { type Fact, type FactBody, factMessageId } from '../../bus/messages.ts';
+import { type Fact, type FactBody, factMessageId, recordMessageId } from '../../bus/messages.ts';
 import { ALL_FACTS } from '../../bus/subjects.ts';
+import { filesOnDisk } from '../../edge/file-fetcher.ts';
 import { Relay } from '../../edge/relay.ts';
 import { openEdgeStore } from '../../edge/store/lmdb-store.ts';
 import { Stamps } from '../../edge/store/stamps.ts';
@@ -54,7 +55,8 @@ test('outbox: two threads append while the relay drains: nothing lost or doubled
     const fails = ++refused % 7 === 0;
     for (const { id, payload } of messages) {
       const list = factsOf(String(payload));
-      expect(id).toBe(factMessageId(list[0]!));
+      const { lane, sequence: first } = list[0]!;
+      expect(id).toBe(recordMessageId({ edgeId: 'e1', lane, first, last: list.at(-1)!.sequence }));
       for (const fact of list) {
         if (fact.sequence <= (marks.get(fact.lane) ?? -1)) continue;
         marks.set(fact.lane, fact.sequence);
@@ -66,7 +68,7 @@ test('outbox: two threads append while the relay drains: nothing lost or doubled
   });
   const relay = new Relay({
     store, transport, acked: new BigInt64Array(3), clock: systemClock, log: silentLog, registry: new Registry(),
-    profiles: new ProfileChooser(loadProfiles()), waker: { wake: () => {} }, expect: () => {}, edgeId: 'e1', pop: 'pop', threads, version: '0',
+    profiles: new ProfileChooser(loadProfiles()), waker: { wake: () => {} }, files: filesOnDisk({ uploaded: () => null }), claims: null, expect: () => {}, edgeId: 'e1', pop: 'pop', threads, version: '0',
   }); // biome-ignore format: a plain list
   relay.start();
   const turnMemory = new SharedArrayBuffer(4);

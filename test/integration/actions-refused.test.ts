@@ -145,8 +145,10 @@ test('cancel: before it ran it is cancelled for good, after its end it is a 409'
   const device = await stage.device('tr098');
   const { body } = await make(device, { kind: 'reboot' });
   expect(body).toMatchObject({ state: 'ready' });
-  await stage.api('POST', `/actions/${body.id}/cancel`, {});
   const look = async () => (await stage.api('GET', `/actions/${body.id}`)).body;
+  // With its edge, which has to be asked: before it is there it just ends.
+  await expect.poll(async () => (await look()).evidence.at(-1).kind, { timeout: 10_000 }).toBe('sent');
+  await stage.api('POST', `/actions/${body.id}/cancel`, {});
   await expect.poll(async () => (await look()).state, { timeout: 10_000 }).toBe('cancelled');
   const ended = (await look()) as ActionDetail;
   expect(ended.why).toMatch(/cancel/i);

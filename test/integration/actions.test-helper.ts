@@ -1,9 +1,6 @@
 // What the tests of actions stand on: one whole Starling, simulated CPEs of both data models that it knows and can wake, and one look at
 // the record that every action must leave. Everything the API ever said is kept, to be searched for secrets.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { cpeIdOf } from '../../base/ids.ts';
 import { type CpeOptions, SimulatedCpe } from '../../bench/fleet/cpe.ts';
@@ -44,6 +41,13 @@ export interface Device {
   value(path: string): string | undefined;
 }
 
+let starter: (env: Record<string, string>) => Promise<TestStarling> = (env) => startStarling(env);
+
+/** What stages stand on from now on: the suites are the same for every form of Starling. */
+export function stagesStartWith(start: typeof starter): void {
+  starter = start;
+}
+
 export class ActionStage {
   readonly starling: TestStarling;
   /** Every body the API answered with here. */
@@ -56,14 +60,13 @@ export class ActionStage {
   }
 
   static async open(env: Record<string, string> = {}): Promise<ActionStage> {
-    const dataDir = mkdtempSync(join(tmpdir(), 'starling-'));
-    return new ActionStage(await startStarling(env, dataDir));
+    return new ActionStage(await starter(env));
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#cpes.map((cpe) => cpe.stop()));
     await this.starling.stop();
-    rmSync(this.starling.dataDir, { recursive: true, force: true });
+    this.starling.clean();
   }
 
   /** A CPE that had its first session, and whose device control shows with the credentials of its own. */
@@ -157,6 +160,6 @@ export class ActionStage {
   /** The policy's own `set` of connection-request credentials has ended: the session of a test's action is then its own. */
   async #credentialsSettle(id: string): Promise<void> {
     const look = async () => expect((await this.api('GET', `/devices/${id}`)).body.openActions).toBe(0);
-    await vi.waitFor(look, { timeout: 10_000 });
+    await vi.waitFor(look, { timeout: 30_000 });
   }
 }

@@ -134,6 +134,7 @@ test('roles: each may do what its work needs, and the refusal names the roles th
     ['rpc', 'POST', actions, { kind: 'rpc', method: 'GetRPCMethods' }, ['engineer', 'admin']],
     ['credentials', 'GET', `/api/v1/devices/${device.id}/credentials`, undefined, ['noc', 'engineer', 'admin']],
     ['tokens', 'GET', '/api/v1/tokens', undefined, ['admin']],
+    ['evidence', 'GET', '/api/v1/evidence/export', undefined, ['auditor', 'admin']],
   ];
   for (const role of READS) {
     const made = await stage.api('POST', '/tokens', { name: `A ${role}`, role });
@@ -145,10 +146,14 @@ test('roles: each may do what its work needs, and the refusal names the roles th
       expect(response.status < 300 ? 'allowed' : response.status, `${role}: ${name}`).toBe(
         roles.includes(role) ? 'allowed' : 403,
       );
-      const answer = (await response.json()) as { error: { message: string }; owner: unknown };
-      if (response.status === 403) expect(answer.error.message).toContain(roles.join(' or '));
+      const text = await response.text();
+      if (response.status === 403) expect(JSON.parse(text).error.message).toContain(roles.join(' or '));
       else if (name === 'get')
-        expect(answer.owner).toMatchObject({ name: `A ${role}`, role, kind: role === 'agent' ? 'agent' : 'person' });
+        expect(JSON.parse(text).owner).toMatchObject({
+          name: `A ${role}`,
+          role,
+          kind: role === 'agent' ? 'agent' : 'person',
+        });
     }
     await stage.api('DELETE', `/tokens/${made.body.view.id}`);
     expect((await call('/api/v1/devices', token)).status).toBe(401);
@@ -177,6 +182,8 @@ test('openapi.json describes every route of the outside contract, under its role
         'GET /devices/{id}/parameters',
         'GET /devices/{id}/timeline',
         'GET /files/{id}',
+        'GET /evidence/export',
+        'GET /evidence/key',
       ],
       ...[
         'GET /healthz',
