@@ -13,6 +13,7 @@ import type { Link, NatsRoad } from './nats-connection.ts';
 import type { NatsMetrics } from './nats-metrics.ts';
 import { hasParts, type StreamName } from './nats-streams.ts';
 import { decode, garbage, type Part, readPart } from './nats-wire.ts';
+import { consumerOf } from './subjects.ts';
 import type { BusMessage } from './transport.ts';
 
 export interface PartitionOptions {
@@ -30,10 +31,6 @@ export interface PartitionOptions {
 }
 
 const NANOS_PER_MS = 1_000_000;
-
-/** Names of consumers may hold no dots, nor may subjects hold this. */
-export const consumerOf = (subject: string): string => subject.replaceAll('.', '=');
-export const subjectOf = (consumer: string): string => consumer.replaceAll('=', '.');
 
 export class Partition {
   readonly #o: PartitionOptions;

@@ -5,6 +5,7 @@
 import { JetStreamApiError, type JetStreamManager, type StreamConfig, type StreamInfo } from '@nats-io/jetstream';
 import { ConfigError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
+import { mendStream } from './nats-mend.ts';
 import { ALL_COMMANDS, ALL_EVENTS, subjectMatches } from './subjects.ts';
 
 export const FACTS_STREAM = 'STARLING_FACTS';
@@ -51,22 +52,9 @@ export async function makeStreams(jsm: JetStreamManager, replicas: number): Prom
     const { config, state } = (await find(jsm, name)) ?? (await make(jsm, name, replicas));
     check(name, config);
     last.set(name, state.last_seq);
-    await removeThoseAhead(jsm, name);
+    await mendStream(jsm, name);
   }
   return last;
-}
-
-/**
- * Removes consumers that have come further than their stream has: it lost what it had stored, on a disk that was full perhaps, and what is
- * stored next under the same numbers would be passed over. Whoever had one makes it again, from the beginning of what is there.
- */
-async function removeThoseAhead(jsm: JetStreamManager, name: StreamName): Promise<void> {
-  const reached = new Map<string, number>();
-  for await (const { name: consumer, delivered } of jsm.consumers.list(name))
-    reached.set(consumer, delivered.stream_seq);
-  // Asked for behind the consumers: it rises, and so do they.
-  const { last_seq: last } = (await jsm.streams.info(name)).state;
-  for (const [consumer, sequence] of reached) if (sequence > last) await jsm.consumers.delete(name, consumer);
 }
 
 async function find(jsm: JetStreamManager, name: StreamName): Promise<StreamInfo | null> {

@@ -3,9 +3,9 @@
 
 import { LIMITS } from '../base/limits.ts';
 import type { NatsRoad } from './nats-connection.ts';
-import { Partition, type PartitionOptions, subjectOf } from './nats-partition.ts';
+import { Partition, type PartitionOptions } from './nats-partition.ts';
 import { streamOf } from './nats-streams.ts';
-import { eventOf, noticesOf, subjectMatches } from './subjects.ts';
+import { eventOf, noticesOf, subjectMatches, subjectOf } from './subjects.ts';
 import type { Subscription } from './transport.ts';
 
 export interface NatsSubscriptionOptions extends Omit<PartitionOptions, 'subject' | 'stream'> {

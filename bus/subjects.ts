@@ -36,6 +36,10 @@ export const noticesOf = (pattern: string): string => noticeOf(pattern).replace(
 /** The event that a notice is of. */
 export const eventOf = (notice: string): string => notice.replace(/^acs\.v1\.state\./, 'acs.v1.event.');
 
+/** The durable consumer of a subject, and back: names of consumers may hold no dots, nor may subjects hold this. */
+export const consumerOf = (subject: string): string => subject.replaceAll('.', '=');
+export const subjectOf = (consumer: string): string => consumer.replaceAll('=', '.');
+
 /** Who an edge is on the road. */
 export const edgeName = (pop: string, edgeId: string): string => `edge.${pop}.${edgeId}`;
 /** Where control tells an edge how far it has taken its facts: in its place for answers, which it may hear already. */

@@ -1,0 +1,53 @@
+// What a hub that was killed may leave behind, set right by control whenever it is linked, before anybody goes on. A nats-server writes the
+// messages of a stream and how far a consumer has come to different files, each in its own time, so after a kill one may be older than the
+// other. Whoever had a consumer that is removed here makes it again, from the beginning of what is there.
+
+import type { ConsumerInfo, JetStreamManager } from '@nats-io/jetstream';
+import { subjectOf } from './subjects.ts';
+
+/** Mends the consumers of stream `name`; throws what JetStream answers. */
+export async function mendStream(jsm: JetStreamManager, name: string): Promise<void> {
+  const consumers: ConsumerInfo[] = [];
+  for await (const consumer of jsm.consumers.list(name)) consumers.push(consumer);
+  // Asked for behind the consumers: it rises, and so do they.
+  const { last_seq: last } = (await jsm.streams.info(name)).state;
+  for (const consumer of consumers) {
+    if (consumer.delivered.stream_seq > last) await removeAhead(jsm, consumer);
+    else {
+      await dropTaken(jsm, consumer);
+      await removeStuck(jsm, consumer);
+    }
+  }
+}
+
+/**
+ * The stream lost what it had stored, on a disk that was full perhaps, and what is stored next under the same numbers would be passed over.
+ */
+async function removeAhead(jsm: JetStreamManager, { stream_name, name }: ConsumerInfo): Promise<void> {
+  await jsm.consumers.delete(stream_name, name);
+}
+
+/** Messages that were acknowledged and are there still: nobody gets them again, and they would lie there for ever. */
+async function dropTaken(jsm: JetStreamManager, { stream_name, name, ack_floor }: ConsumerInfo): Promise<void> {
+  const filter = subjectOf(name);
+  const oldest = { seq: 1, next_by_subj: filter };
+  const first = await jsm.streams.getMessage(stream_name, oldest);
+  if (first === null || first.seq > ack_floor.stream_seq) return;
+  await jsm.streams.purge(stream_name, { filter, seq: ack_floor.stream_seq + 1 });
+}
+
+/**
+ * A consumer that waits for the answer to a message which the stream has no more. A nats-server (2.9.10) delivers nothing then, for ever: one
+ * message may be out at a time, and that one is.
+ */
+async function removeStuck(jsm: JetStreamManager, before: ConsumerInfo): Promise<void> {
+  const { stream_name, name, ack_floor, delivered } = before;
+  if (before.num_ack_pending === 0) return;
+  const behind = { seq: ack_floor.stream_seq + 1, next_by_subj: subjectOf(name) };
+  const next = await jsm.streams.getMessage(stream_name, behind);
+  if (next !== null && next.seq <= delivered.stream_seq) return;
+  // Not when it was acknowledged just now, which takes it out of the stream too.
+  const now = await jsm.consumers.info(stream_name, name);
+  if (now.num_ack_pending === 0 || now.ack_floor.stream_seq !== ack_floor.stream_seq) return;
+  await jsm.consumers.delete(stream_name, name);
+}
