@@ -33,7 +33,7 @@ import type { ActionService, DeviceService, Principal } from './services.ts';
 import { newMember } from './store/leases.ts';
 
 export const CPE = '00259E-HG8245-TEST0001';
-export const ADMIN: Principal = { tokenId: 'token-1', name: 'Ada', role: 'admin' };
+export const ADMIN: Principal = { tokenId: 'token-1', name: 'Ada', role: 'admin', person: 'ada', scope: null };
 const profiles = loadProfiles();
 
 /** An edge as control sees it: decisions it was handed, and whether it answers. */

@@ -5,15 +5,19 @@
 import type { ActionKind, ActionResult, Outcome } from '../bus/messages.ts';
 import type { ActionRequest } from './actions/request.ts';
 import type { ExportFilter } from './evidence/export-format.ts';
+import type { Permission, Role } from './permissions.ts';
 
 /** Who calls: made by TokenService.authenticate, kept as the owner of what the call does. */
 export interface Principal {
   tokenId: string;
+  /** Of the person, or of the token when it is a program's. */
   name: string;
   role: Role;
+  /** Id of the person whose token it is; null for a program. Two tokens of one person are one person. */
+  person: string | null;
+  /** What the token is narrowed to; null: all that its role may. */
+  scope: readonly Permission[] | null;
 }
-export const ROLES = ['support', 'noc', 'field', 'finance', 'engineer', 'admin', 'auditor', 'agent'] as const;
-export type Role = (typeof ROLES)[number];
 
 /** Keyset pages: hand `next` back as `cursor` for the following page; null on the last one. Cursors are opaque; a forged one is Refused 400. */
 export interface Page<T> {

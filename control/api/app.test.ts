@@ -6,9 +6,9 @@ import { silentLog } from '../../base/log.ts';
 import { ACTION_KINDS } from '../../bus/messages.ts';
 // Loaded first on purpose: control plans actions before it opens its API, so the schema exists before Hono's zod extension does.
 import { actionRequest } from '../actions/request.ts';
+import { PERMISSIONS } from '../permissions.ts';
 import type { ActionView } from '../services.ts';
 import { createApi } from './app.ts';
-import { PERMISSIONS } from './auth.ts';
 import { DEVICE_ID, errorOf, memoryServices, TOKENS } from './services.test-helper.ts';
 
 function setUp() {

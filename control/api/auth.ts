@@ -3,8 +3,8 @@
 
 import type { HttpBindings } from '@hono/node-server';
 import type { MiddlewareHandler } from 'hono';
-import type { ActionKind } from '../../bus/messages.ts';
-import { type Principal, ROLES, type Role, type TokenService } from '../services.ts';
+import { PERMISSIONS, type Permission, type Role } from '../permissions.ts';
+import type { Principal, TokenService } from '../services.ts';
 import { ApiError } from './errors.ts';
 
 /** What middlewares hand on to the handlers of a request. */
@@ -16,28 +16,6 @@ export interface ApiEnv {
     /** The parsed body; set by jsonBody, for the fingerprint of an Idempotency-Key. */
     body: unknown;
   };
-}
-
-/** Permission → roles that have it. Agents read and ask the CPE for reads until there are approvals for what they propose. */
-export const PERMISSIONS = {
-  read: ROLES,
-  'act-read': ['support', 'noc', 'field', 'engineer', 'admin', 'agent'],
-  act: ['support', 'noc', 'field', 'engineer', 'admin'],
-  rpc: ['engineer', 'admin'],
-  approve: ['noc', 'engineer', 'admin'],
-  credentials: ['noc', 'engineer', 'admin'],
-  files: ['engineer', 'admin'],
-  tokens: ['admin'],
-  audit: ['auditor', 'admin'],
-} as const satisfies Record<string, readonly Role[]>;
-export type Permission = keyof typeof PERMISSIONS;
-
-const READING_KINDS: readonly ActionKind[] = ['get', 'refresh', 'diagnose'];
-
-/** The permission an action of this kind needs. */
-export function permissionFor(kind: ActionKind): Permission {
-  if (kind === 'rpc') return 'rpc';
-  return READING_KINDS.includes(kind) ? 'act-read' : 'act';
 }
 
 /** @throws ApiError 403 naming the roles that may. */

@@ -2,7 +2,8 @@
 
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { LIMITS } from '../../base/limits.ts';
-import { type ApiEnv, PERMISSIONS, type Permission } from './auth.ts';
+import { PERMISSIONS, type Permission } from '../permissions.ts';
+import type { ApiEnv } from './auth.ts';
 import { isStorable } from './body.ts';
 import { ApiError, errorBody, invalidBody, invalidRequest } from './errors.ts';
 

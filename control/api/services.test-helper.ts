@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { Refused } from '../../base/errors.ts';
+import type { Role } from '../permissions.ts';
 import type {
   ActionDetail,
   ActionState,
@@ -11,7 +12,6 @@ import type {
   FileView,
   IdempotencyClaim,
   Principal,
-  Role,
   Services,
   TimelineEntry,
   TokenView,
@@ -24,7 +24,7 @@ const AT = '2026-01-31T12:00:00.000Z';
 export const TOKENS: Record<string, Principal> = Object.fromEntries(
   (['support', 'noc', 'field', 'finance', 'engineer', 'admin', 'auditor', 'agent'] satisfies Role[]).map((role) => [
     `stl_${role}`,
-    { tokenId: `token-${role}`, name: `${role} of the test`, role },
+    { tokenId: `token-${role}`, name: `${role} of the test`, role, person: `person-${role}`, scope: null },
   ]),
 );
 

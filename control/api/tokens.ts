@@ -1,7 +1,8 @@
 // Routes of API tokens. A token is shown in the answer that made it and never again, not even to a repeated request.
 
 import { createRoute, z } from '@hono/zod-openapi';
-import { type IdempotencyService, ROLES, type TokenService } from '../services.ts';
+import { ROLES } from '../permissions.ts';
+import type { IdempotencyService, TokenService } from '../services.ts';
 import { may } from './auth.ts';
 import { jsonBody } from './body.ts';
 import { claimKey, idempotencyHeader } from './idempotency.ts';

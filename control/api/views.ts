@@ -3,6 +3,7 @@
 
 import { z } from '@hono/zod-openapi';
 import { ACTION_KINDS, type ActionResult, OUTCOMES } from '../../bus/messages.ts';
+import { ROLES } from '../permissions.ts';
 import {
   ACTION_STATES,
   type ActionDetail,
@@ -13,7 +14,6 @@ import {
   type FileView,
   type HealthView,
   type ParameterView,
-  ROLES,
   type TimelineEntry,
   type TokenView,
 } from '../services.ts';

@@ -16,22 +16,40 @@ export interface NewEvent {
   body: Record<string, unknown>;
 }
 export interface NewEvidence {
+  /** Id of the action, or of the batch, that it is about; '' for what is about none: the body then names device or person. */
   actionId: string;
   at: number;
-  kind:
-    | 'planned'
-    | 'approved'
-    | 'sent'
-    | 'running'
-    | 'rpc'
-    | 'result'
-    | 'late-result'
-    | 'cancel-asked'
-    | 'sent-anew'
-    | 'ended';
+  kind: EvidenceKind;
   /** Redacted by the caller. */
   body: Record<string, unknown>;
 }
+/** What was done or decided. Of an action, in the order it happens in; the rest is about installation, people and secrets. */
+export type EvidenceKind =
+  | 'planned'
+  | 'submitted'
+  | 'approval-asked'
+  | 'approved'
+  | 'rejected'
+  | 'refused'
+  | 'drifted'
+  | 'sent'
+  | 'running'
+  | 'rpc'
+  | 'result'
+  | 'late-result'
+  | 'cancel-asked'
+  | 'sent-anew'
+  | 'ended'
+  | 'recovery-begun'
+  | 'recovery-ended'
+  | 'closed'
+  | 'batch'
+  | 'person'
+  | 'token'
+  | 'setting'
+  | 'secret-read'
+  | 'secrets-rotated'
+  | 'aged-out';
 
 /** Any fixed number; held from the first append of a transaction to its commit. */
 const APPEND_LOCK = 7_547_002;

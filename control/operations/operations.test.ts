@@ -16,7 +16,13 @@ test('a token lets in until it is revoked or expires, and is stored as a hash al
   const expiresAt = new Date(clock.now() + 60_000).toISOString();
   const { token, view } = await tokens.create({ name: 'billing', role: 'finance', expiresAt }, 'Ada');
   expect(token).toMatch(/^stl_[\w-]{43}$/);
-  expect(await tokens.authenticate(token)).toEqual({ tokenId: view.id, name: 'billing', role: 'finance' });
+  expect(await tokens.authenticate(token)).toEqual({
+    tokenId: view.id,
+    name: 'billing',
+    role: 'finance',
+    person: null,
+    scope: null,
+  });
   expect(JSON.stringify(await context.sql`select * from api_token`)).not.toContain(token.slice(12));
   clock.advance(60_001);
   expect(await tokens.authenticate(token)).toBe(null);

@@ -7,7 +7,8 @@ import { Refused } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { ControlContext } from '../context.ts';
-import type { Role, TokenService, TokenView } from '../services.ts';
+import type { Role } from '../permissions.ts';
+import type { TokenService, TokenView } from '../services.ts';
 import { iso, isoOrNull, type Sql } from '../store/postgres.ts';
 
 const TOKEN_PREFIX = 'stl_';
@@ -36,7 +37,7 @@ export function tokenService({ sql, clock, log }: ControlContext): TokenService 
       if (row.last_used_at === null || row.last_used_at.getTime() < now.getTime() - LIMITS.tokenUsedEveryMs) {
         await sql`update api_token set last_used_at = ${now} where id = ${row.id}`;
       }
-      return { tokenId: row.id, name: row.name, role: row.role };
+      return { tokenId: row.id, name: row.name, role: row.role, person: null, scope: null };
     },
     async create({ name, role, expiresAt }, by) {
       const expires = expiresAt === undefined ? null : new Date(expiresAt);
