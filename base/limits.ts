@@ -219,6 +219,8 @@ export const LIMITS = {
   natsReconnectMsMax: 2_000,
   /** Pause before a server that was not as it must be is looked at again. */
   natsCheckAgainMs: 2_000,
+  /** Between two looks at what a killed server of the hub may have left behind. */
+  natsMendMs: 60_000,
   /** Time for the last acknowledgements to leave when the bus closes. */
   natsCloseMs: 1_000,
   /** JetStream's window of duplicates: a help only, marks make it exact, so the time of a reconnect is enough. */
@@ -371,6 +373,18 @@ export const LIMITS = {
   actionExpiryGraceMs: 15 * 60_000,
   /** Time past its deadline after which an action that began, and of which nothing more was heard, is called failed: a day without the centre, and slack. */
   actionSilenceMs: 48 * 3_600_000,
+  /** How long a preview waits to be submitted. Longer, and what it shows is likely not so any more. */
+  previewLifeMs: 3_600_000,
+  /** How long an action waits for somebody to approve it: over a weekend. */
+  approvalWaitMs: 3 * 24 * 3_600_000,
+  /** How long an approval holds where its rule does not say: a change window of a week. */
+  approvalHoldsMs: 7 * 24 * 3_600_000,
+  /** Rules of an approval matrix; more than anybody reads. */
+  approvalRulesMax: 100,
+  /** Age from which a value is read anew before somebody is shown what would change. */
+  planValueAgeMs: 15 * 60_000,
+  /** How long a preview waits for the device to tell such values. */
+  planRefreshMs: 10_000,
   /** Actions past their deadline that end in one transaction. */
   expiryBatchMax: 500,
   /** Silence after which a device no longer counts as online: the usual periodic Inform interval of a day, and an hour of slack. */

@@ -24,7 +24,7 @@ import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { systemTimers } from '../base/timers.ts';
 import type { NatsMetrics } from './nats-metrics.ts';
-import { makeStreams, type StreamName } from './nats-streams.ts';
+import { makeStreams, mendStreams, type StreamName } from './nats-streams.ts';
 import { inboxOf } from './subjects.ts';
 
 export interface NatsOptions {
@@ -220,6 +220,7 @@ export class NatsRoad {
         this.#log.info({ server, version }, 'NATS connected');
         this.#started();
         for (const look of [...this.#listeners]) look();
+        if (this.#o.replicas !== null) this.#mendNowAndThen(this.#link.link);
         return;
       } catch (error) {
         this.#trouble(readable(error));
@@ -252,6 +253,16 @@ export class NatsRoad {
     });
     const lastStored = replicas === null ? new Map<StreamName, number>() : await makeStreams(jsm, replicas);
     return { nats, jsm, api, lastStored, bytesMax: LIMITS.natsMessageBytesMax - HEAD_BYTES };
+  }
+
+  #mendNowAndThen({ jsm, lost }: Link): void {
+    const timer = setInterval(() => {
+      mendStreams(jsm).catch((error: unknown) => {
+        if (!lost.aborted) this.#log.warn({ err: error }, 'the consumers at the hub could not be looked at');
+      });
+    }, LIMITS.natsMendMs);
+    timer.unref();
+    lost.addEventListener('abort', () => clearInterval(timer), { once: true });
   }
 
   #lose(): void {

@@ -1,11 +1,11 @@
-// What a hub that was killed may leave behind, set right by control whenever it is linked, before anybody goes on. A nats-server writes the
-// messages of a stream and how far a consumer has come to different files, each in its own time, so after a kill one may be older than the
+// What a hub that was killed may leave behind, set right by control whenever it is linked, before it goes on, and now and then: of a cluster one
+// server may be killed that control is not connected to. A nats-server writes the messages of a stream and how far a consumer has come to different files, each in its own time, so after a kill one may be older than the
 // other. Whoever had a consumer that is removed here makes it again, from the beginning of what is there.
 
 import type { ConsumerInfo, JetStreamManager } from '@nats-io/jetstream';
 import { subjectOf } from './subjects.ts';
 
-/** Mends the consumers of stream `name`; throws what JetStream answers. */
+/** Mends stream `name` and its consumers, at any time; throws what JetStream answers. */
 export async function mendStream(jsm: JetStreamManager, name: string): Promise<void> {
   const consumers: ConsumerInfo[] = [];
   for await (const consumer of jsm.consumers.list(name)) consumers.push(consumer);
@@ -38,16 +38,14 @@ async function dropTaken(jsm: JetStreamManager, { stream_name, name, ack_floor }
 
 /**
  * A consumer that waits for the answer to a message which the stream has no more. A nats-server (2.9.10) delivers nothing then, for ever: one
- * message may be out at a time, and that one is.
+ * message may be out at a time, and that one is. It is the last one that was delivered.
  */
 async function removeStuck(jsm: JetStreamManager, before: ConsumerInfo): Promise<void> {
-  const { stream_name, name, ack_floor, delivered } = before;
+  const { stream_name, name, delivered } = before;
   if (before.num_ack_pending === 0) return;
-  const behind = { seq: ack_floor.stream_seq + 1, next_by_subj: subjectOf(name) };
-  const next = await jsm.streams.getMessage(stream_name, behind);
-  if (next !== null && next.seq <= delivered.stream_seq) return;
+  if ((await jsm.streams.getMessage(stream_name, { seq: delivered.stream_seq })) !== null) return;
   // Not when it was acknowledged just now, which takes it out of the stream too.
   const now = await jsm.consumers.info(stream_name, name);
-  if (now.num_ack_pending === 0 || now.ack_floor.stream_seq !== ack_floor.stream_seq) return;
+  if (now.num_ack_pending === 0 || now.delivered.stream_seq !== delivered.stream_seq) return;
   await jsm.consumers.delete(stream_name, name);
 }

@@ -57,6 +57,11 @@ export async function makeStreams(jsm: JetStreamManager, replicas: number): Prom
   return last;
 }
 
+/** Sets right what a killed hub left behind; see nats-mend.ts. */
+export async function mendStreams(jsm: JetStreamManager): Promise<void> {
+  for (const name of Object.keys(STREAMS)) await mendStream(jsm, name);
+}
+
 async function find(jsm: JetStreamManager, name: StreamName): Promise<StreamInfo | null> {
   try {
     return await jsm.streams.info(name);
