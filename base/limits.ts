@@ -219,8 +219,8 @@ export const LIMITS = {
   natsReconnectMsMax: 2_000,
   /** Pause before a server that was not as it must be is looked at again. */
   natsCheckAgainMs: 2_000,
-  /** Between two looks at what a killed server of the hub may have left behind. */
-  natsMendMs: 60_000,
+  /** Between two looks for consumers that a killed server of the hub left stuck. */
+  natsMendMs: 5_000,
   /** Time for the last acknowledgements to leave when the bus closes. */
   natsCloseMs: 1_000,
   /** JetStream's window of duplicates: a help only, marks make it exact, so the time of a reconnect is enough. */

@@ -24,7 +24,7 @@ import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { systemTimers } from '../base/timers.ts';
 import type { NatsMetrics } from './nats-metrics.ts';
-import { makeStreams, mendStreams, type StreamName } from './nats-streams.ts';
+import { makeStreams, mendAllConsumers, type StreamName } from './nats-streams.ts';
 import { inboxOf } from './subjects.ts';
 
 export interface NatsOptions {
@@ -257,7 +257,7 @@ export class NatsRoad {
 
   #mendNowAndThen({ jsm, lost }: Link): void {
     const timer = setInterval(() => {
-      mendStreams(jsm).catch((error: unknown) => {
+      mendAllConsumers(jsm).catch((error: unknown) => {
         if (!lost.aborted) this.#log.warn({ err: error }, 'the consumers at the hub could not be looked at');
       });
     }, LIMITS.natsMendMs);

@@ -1,23 +1,32 @@
-// What a hub that was killed may leave behind, set right by control whenever it is linked, before it goes on, and now and then: of a cluster one
-// server may be killed that control is not connected to. A nats-server writes the messages of a stream and how far a consumer has come to different files, each in its own time, so after a kill one may be older than the
+// What a hub that was killed may leave behind, set right by control when it is linked, before it goes on, and every few seconds: one of a cluster
+// may be killed that control is not connected to, and a consumer was seen to get stuck a moment after the link. A nats-server writes the
+// messages of a stream and how far a consumer has come to different files, each in its own time, so after a kill one may be older than the
 // other. Whoever had a consumer that is removed here makes it again, from the beginning of what is there.
 
 import type { ConsumerInfo, JetStreamManager } from '@nats-io/jetstream';
 import { subjectOf } from './subjects.ts';
 
-/** Mends stream `name` and its consumers, at any time; throws what JetStream answers. */
+/** Mends stream `name` and its consumers; throws what JetStream answers. */
 export async function mendStream(jsm: JetStreamManager, name: string): Promise<void> {
-  const consumers: ConsumerInfo[] = [];
-  for await (const consumer of jsm.consumers.list(name)) consumers.push(consumer);
+  const consumers = await consumersOf(jsm, name);
   // Asked for behind the consumers: it rises, and so do they.
   const { last_seq: last } = (await jsm.streams.info(name)).state;
   for (const consumer of consumers) {
     if (consumer.delivered.stream_seq > last) await removeAhead(jsm, consumer);
-    else {
-      await dropTaken(jsm, consumer);
-      await removeStuck(jsm, consumer);
-    }
+    else await dropTaken(jsm, consumer);
   }
+  await mendConsumers(jsm, name);
+}
+
+/** What may go wrong while nobody is linked anew: cheap, to be done often. Throws what JetStream answers. */
+export async function mendConsumers(jsm: JetStreamManager, name: string): Promise<void> {
+  for (const consumer of await consumersOf(jsm, name)) await removeStuck(jsm, consumer);
+}
+
+async function consumersOf(jsm: JetStreamManager, name: string): Promise<ConsumerInfo[]> {
+  const consumers: ConsumerInfo[] = [];
+  for await (const consumer of jsm.consumers.list(name)) consumers.push(consumer);
+  return consumers;
 }
 
 /**

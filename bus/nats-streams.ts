@@ -5,7 +5,7 @@
 import { JetStreamApiError, type JetStreamManager, type StreamConfig, type StreamInfo } from '@nats-io/jetstream';
 import { ConfigError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import { mendStream } from './nats-mend.ts';
+import { mendConsumers, mendStream } from './nats-mend.ts';
 import { ALL_COMMANDS, ALL_EVENTS, subjectMatches } from './subjects.ts';
 
 export const FACTS_STREAM = 'STARLING_FACTS';
@@ -57,9 +57,9 @@ export async function makeStreams(jsm: JetStreamManager, replicas: number): Prom
   return last;
 }
 
-/** Sets right what a killed hub left behind; see nats-mend.ts. */
-export async function mendStreams(jsm: JetStreamManager): Promise<void> {
-  for (const name of Object.keys(STREAMS)) await mendStream(jsm, name);
+/** Sets right consumers that a killed hub left stuck; see nats-mend.ts. */
+export async function mendAllConsumers(jsm: JetStreamManager): Promise<void> {
+  for (const name of Object.keys(STREAMS)) await mendConsumers(jsm, name);
 }
 
 async function find(jsm: JetStreamManager, name: StreamName): Promise<StreamInfo | null> {
