@@ -78,6 +78,8 @@ const actionResult = z.object({
   outcome: z.enum(OUTCOMES),
   /** One sentence for a support person. */
   why: z.string(),
+  /** True when what the CPE did is not known: somebody has to look at it. Left out otherwise. */
+  unknown: z.boolean().optional(),
   /** Values before and after, as read from the CPE; names are paths, secrets redacted. */
   before: z.array(parameterValue),
   after: z.array(parameterValue),

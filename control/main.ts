@@ -31,6 +31,7 @@ import { fileService } from './operations/files.ts';
 import { forgetKeys, idempotencyService } from './operations/idempotency.ts';
 import { tokenService } from './operations/tokens.ts';
 import { fetchUploads } from './operations/uploads.ts';
+import { matrixService } from './policy/matrix-store.ts';
 import { Reconciler } from './reconciler.ts';
 import { deviceService } from './registry/devices.ts';
 import { ProfileBook } from './registry/profile-book.ts';
@@ -177,6 +178,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       connectors: connectorService(context),
       events: live,
       evidence: evidenceService(context),
+      matrix: matrixService(context),
       health: healthService(context, jobs),
     };
     return {

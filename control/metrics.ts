@@ -16,6 +16,7 @@ export interface ControlMetrics {
   actionsCreated: Counter<'kind' | 'owner'>;
   actionsEnded: Counter<'kind' | 'outcome'>;
   actionSeconds: Histogram<'kind'>;
+  recoveries: Counter<'outcome'>;
   handovers: Counter<'outcome'>;
   databaseSeconds: Histogram<string>;
 }
@@ -68,6 +69,7 @@ export function controlMetrics(registry: Registry, openActions: () => Promise<Ma
       [0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 3_600, 86_400],
       ['kind'],
     ),
+    recoveries: counter('recoveries_total', 'Actions taken back, or not (stuck).', ['outcome']),
     handovers: counter('handovers_total', 'Batches of decisions handed to edges.', ['outcome']),
     databaseSeconds: histogram(
       'database_seconds',

@@ -9,6 +9,7 @@ export type Role = (typeof ROLES)[number];
 export const PERMISSIONS = {
   read: ROLES,
   'act-read': ['support', 'noc', 'field', 'engineer', 'admin', 'agent'],
+  propose: ['agent'],
   act: ['support', 'noc', 'field', 'engineer', 'admin'],
   rpc: ['engineer', 'admin'],
   approve: ['noc', 'engineer', 'admin'],

@@ -6,6 +6,7 @@ import type { ActionKind, ActionResult, Outcome } from '../bus/messages.ts';
 import type { ActionRequest } from './actions/request.ts';
 import type { ExportFilter } from './evidence/export-format.ts';
 import type { Permission, Role } from './permissions.ts';
+import type { ApprovalMatrix, ApprovalNeed } from './policy/approval-matrix.ts';
 
 /** Who calls: made by TokenService.authenticate, kept as the owner of what the call does. */
 export interface Principal {
@@ -172,6 +173,10 @@ export interface ActionView {
   expiresAt: string;
   startedAt: string | null;
   endedAt: string | null;
+  /** The action that this one takes back. */
+  recovers: string | null;
+  /** Who looked at what did not end well, and what he noted. */
+  closed: { at: string; by: string; note: string } | null;
 }
 export interface PlanView {
   /** sha256 of the canonical JSON of all below but ages and createdAt, with a keyed digest in place of the arguments: they hold secrets. */
@@ -195,9 +200,27 @@ export interface PlanView {
 }
 export interface ActionDetail extends ActionView {
   plan: PlanView;
-  approvals: { decision: 'auto' | 'approved' | 'rejected'; by: string; planHash: string; at: string; why: string }[];
+  /** What it waits for; null unless it waits for approval. */
+  needs: { need: ApprovalNeed; approvers: Role[]; why: string } | null;
+  approvals: {
+    decision: 'auto' | 'approved' | 'rejected';
+    by: string;
+    /** null for what nobody had to look at. */
+    role: string | null;
+    planHash: string;
+    at: string;
+    /** What has not begun by then expires. */
+    until: string | null;
+    why: string;
+  }[];
   result: ActionResult | null;
-  recovery: { possible: boolean; text: string; state: 'not-run' | 'running' | 'done' | 'failed' };
+  recovery: {
+    possible: boolean;
+    text: string;
+    state: 'not-run' | 'running' | 'done' | 'failed';
+    /** The action that took it back, or tried to last. */
+    actionId: string | null;
+  };
   evidence: { seq: string; at: string; kind: string; body: Record<string, unknown> }[];
 }
 export interface ActionQuery extends PageQuery {
@@ -208,8 +231,9 @@ export interface ActionQuery extends PageQuery {
 }
 export interface ActionService {
   /**
-   * Plans, approves (automatically for now) and hands over one action. The same idempotency key of the same token gives the action made
-   * before (`created` false). Refused 404 'unknown-device', 422 'unknown-name' (the message offers the nearest names), 422 'bad-action'.
+   * Plans one action, and hands it over when the matrix asks nobody. A preview reads values first that are too old to be shown, when the
+   * device can be woken. The same idempotency key of the same token gives the action made before (`created` false). Refused 404
+   * 'unknown-device', 403 'denied', 422 'unknown-name' (the message offers the nearest names), 422 'bad-action', 'read-only', 'bad-value'.
    */
   create(
     deviceId: string,
@@ -224,11 +248,43 @@ export interface ActionService {
   waitForEnd(id: string, timeoutMs: number, signal?: AbortSignal): Promise<ActionDetail>;
   /** Takes back what has not ended. Refused 409 'already-ended'. What already runs on the CPE ends there; it is asked not to begin anything new. */
   cancel(id: string, principal: Principal): Promise<ActionDetail>;
-  /** Refused 409 'not-awaiting-approval' unless the action waits for it. */
-  approve(id: string, planHash: string | null, principal: Principal): Promise<ActionDetail>;
+  /** Lets a preview happen. Refused 409 'not-planned', 'stale-plan', 'drifted'; 403 'denied'. */
+  submit(id: string, planHash: string, principal: Principal): Promise<ActionDetail>;
+  /**
+   * Refused 409 'not-awaiting-approval' unless the action waits for it, 'stale-plan' for another hash, 'drifted' when the device is otherwise
+   * by now; 403 'not-an-approver', 'needs-person' or 'own-action'.
+   */
+  approve(id: string, planHash: string, principal: Principal): Promise<ActionDetail>;
   reject(id: string, why: string, principal: Principal): Promise<ActionDetail>;
-  /** Refused 409 'not-recoverable' with the reason when there is nothing to run. */
+  /** The action that takes it back. Refused 409 'not-recoverable' with the reason when there is nothing to run. */
   recover(id: string, principal: Principal): Promise<ActionDetail>;
+  /** What somebody has to look at, newest first. */
+  queue(query: QueueQuery): Promise<Page<QueueEntry>>;
+  /** Refused 409 'not-in-queue'. */
+  close(id: string, note: string, principal: Principal): Promise<ActionDetail>;
+}
+export interface QueueQuery extends PageQuery {
+  deviceId?: string;
+  state?: ActionState;
+  kind?: ActionKind;
+}
+/** An action that did not end well, and that nobody has closed. */
+export interface QueueEntry {
+  action: ActionView;
+  /** Fault codes of the device with its words, each once. */
+  faults: { code: number; text: string }[];
+  /** False: what the device did is not known. */
+  isKnown: boolean;
+  /** What a person does about it. */
+  nextStep: string;
+  /** Since it ended. */
+  ageSeconds: number;
+}
+export interface ApprovalMatrixService {
+  /** What decides about approvals now. */
+  get(): Promise<ApprovalMatrix>;
+  /** Replaces it: for what is decided from now on. */
+  put(matrix: ApprovalMatrix, principal: Principal): Promise<ApprovalMatrix>;
 }
 /** True when nothing more will happen to an action in this state; `recovering` has not ended. */
 export const isEnded = (state: ActionState): boolean =>
@@ -372,5 +428,6 @@ export interface Services {
   connectors: ConnectorService;
   events: EventService;
   evidence: EvidenceService;
+  matrix: ApprovalMatrixService;
   health: HealthService;
 }

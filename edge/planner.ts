@@ -30,6 +30,7 @@ import {
   type TaskFact,
   type TaskNext,
   type TaskResult,
+  unknownResult,
 } from './tasks/task.ts';
 import { appendRpc, finishRpc, rpcCount, startedRpc } from './transcript.ts';
 import { whyTooNew } from './version-gate.ts';
@@ -104,7 +105,7 @@ function advance(plan: Plan, record: WorkRecord, where: Where, context: TaskCont
   }
   const stuck = whyNotSend(record);
   if (stuck !== null) {
-    end(plan, record, emptyResult('failed', stuck), context);
+    end(plan, record, unknownResult(stuck), context);
     return;
   }
   const tooNew = whyTooNew(next.request, context.version);
@@ -278,7 +279,7 @@ function expiredResult(record: WorkRecord): TaskResult {
   const sent = rpcCount(record);
   if (sent === 0)
     return emptyResult('expired', 'Its deadline passed before the CPE had a session for it; nothing was sent.');
-  return emptyResult('expired', `Its deadline passed before it was finished; ${sent} requests had been sent.`);
+  return unknownResult(`Its deadline passed before it was finished; ${sent} requests had been sent.`, 'expired');
 }
 
 /** Adds the progress fact when control has not heard of this state yet. */

@@ -410,7 +410,7 @@ test('pages of actions follow each other without a gap, newest first, and forged
 
 test('approval, rejection and recovery answer with what the state allows', async () => {
   const { action } = await create({ kind: 'reboot' });
-  await expect(control.actions.approve(action.id, null, principal)).rejects.toMatchObject({
+  await expect(control.actions.approve(action.id, action.plan.hash, principal)).rejects.toMatchObject({
     status: 409,
     code: 'not-awaiting-approval',
   });

@@ -1,16 +1,26 @@
-// Makes actions: reads what planning needs, plans, and writes. One for a caller, or many for a policy inside another transaction.
+// Makes actions: reads what planning needs, plans, asks the approval matrix, and writes. One for a caller, or many for a policy inside another
+// transaction.
 
 import { Refused } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { ControlContext } from '../context.ts';
 import { record } from '../evidence/record.ts';
-import { findFile } from '../operations/files.ts';
+import { type ApprovalDecision, type ApprovalMatrix, decideApproval } from '../policy/approval-matrix.ts';
+import { readMatrix } from '../policy/matrix-store.ts';
 import { sealedParameter } from '../registry/parameters.ts';
 import type { FileView, Principal } from '../services.ts';
 import type { Sql } from '../store/postgres.ts';
 import { insertActions, type Owner, type PlannedAction } from './insert.ts';
-import { type KnownParameter, type PlanDevice, type PlanRefusal, pathsOfInterest, plan } from './plan.ts';
+import { fileOf, firmwareBefore, readKnown } from './knowledge.ts';
+import {
+  type KnownParameter,
+  objectsOfInterest,
+  type PlanDevice,
+  type PlanRefusal,
+  pathsOfInterest,
+  plan,
+} from './plan.ts';
 import type { ActionRequest } from './request.ts';
 
 /** Higher runs first on the edge. */
@@ -22,11 +32,42 @@ export interface Wanted {
   owner: Owner;
   priority: number;
   idempotencyKey: string | null;
+  /** The action that this one takes back: what was approved with it, so it asks nobody. */
+  recovers?: string | null;
+}
+/** What is known of the device of a Wanted. */
+export interface Knowledge {
+  known: ReadonlyMap<string, KnownParameter>;
+  file: FileView | null;
+  firmwareBefore: FileView | null;
+}
+export type Refusal = PlanRefusal | { type: 'refused'; code: 'denied'; message: string };
+
+/** Who is accountable for what a caller asks. */
+export function ownerOf({ role, name, tokenId, person }: Principal, { reason, reference }: ActionRequest): Owner {
+  return {
+    kind: role === 'agent' ? 'agent' : 'person',
+    name,
+    role,
+    tokenId,
+    person,
+    reason: reason ?? null,
+    reference: reference ?? null,
+  };
+}
+
+/** Throws Refused 404 'unknown-device'. */
+export async function findDevice(sql: Sql, id: string): Promise<PlanDevice> {
+  const [row] = await sql<{ id: string; root: string; profile: string }[]>`
+    select id, root, profile from device where id = ${id}`;
+  if (row) return { id: row.id, root: row.root, profileId: row.profile };
+  throw new Refused(404, 'unknown-device', `There is no device ${id}. GET /devices lists those that are known.`);
 }
 
 /**
- * Plans one action for a caller and makes it ready. Returns its id and whether it was made now, or before under the same key.
- * Throws Refused 404 for an unknown device and 422 with what to change for a request that cannot be planned.
+ * Plans one action for a caller and makes it: ready, waiting for approval, or a preview. Returns its id and whether it was made now, or
+ * before under the same key. Throws Refused 404 for an unknown device, 403 'denied' where the matrix forbids it, and 422 with what to change
+ * for a request that cannot be planned.
  */
 export async function createAction(
   context: ControlContext,
@@ -39,27 +80,10 @@ export async function createAction(
     const before = await findByKey(sql, principal.tokenId, idempotencyKey);
     if (before) return { id: before, created: false };
   }
-  const [row] = await sql<
-    { id: string; root: string; profile: string }[]
-  >`select id, root, profile from device where id = ${deviceId}`;
-  if (!row)
-    throw new Refused(
-      404,
-      'unknown-device',
-      `There is no device ${deviceId}. GET /devices lists those that are known.`,
-    );
-  const owner: Owner = {
-    kind: principal.role === 'agent' ? 'agent' : 'person',
-    name: principal.name,
-    role: principal.role,
-    tokenId: principal.tokenId,
-    reason: request.reason ?? null,
-    reference: request.reference ?? null,
-  };
-  const device = { id: row.id, root: row.root, profileId: row.profile };
+  const device = await findDevice(sql, deviceId);
   const priority = request.wake === true ? PRIORITY.waiting : PRIORITY.operator;
+  const owner = ownerOf(principal, request);
   const action = await planOne(sql, context, { device, request, owner, priority, idempotencyKey });
-  if ('code' in action) throw new Refused(422, action.code, action.message);
 
   const { seq, created } = await sql.begin(async (tx) => {
     const inserted = await insertActions(tx, context, [action]);
@@ -71,29 +95,39 @@ export async function createAction(
 }
 
 async function findByKey(sql: Sql, tokenId: string, key: string): Promise<string | undefined> {
-  const [row] = await sql<
-    { id: string }[]
-  >`select id from action where owner_token = ${tokenId} and idempotency_key = ${key}`;
+  const [row] = await sql<{ id: string }[]>`
+    select id from action where owner_token = ${tokenId} and idempotency_key = ${key}`;
   return row?.id;
 }
 
-/** Reads what is known of one device and plans. */
-async function planOne(sql: Sql, context: ControlContext, wanted: Wanted): Promise<PlannedAction | PlanRefusal> {
+/** Reads what is known of one device and plans. Throws Refused 403 and 422. */
+export async function planOne(sql: Sql, context: ControlContext, wanted: Wanted): Promise<PlannedAction> {
   const { device, request } = wanted;
-  const known = await readKnown(sql, [device.id], pathsOfInterest(request, device, context.book));
-  const file = request.kind === 'download' && request.file !== undefined ? await findFile(sql, request.file) : null;
-  return planKnown(context, wanted, known.get(device.id) ?? new Map(), file);
+  const paths = pathsOfInterest(request, device, context.book);
+  const [known, file, before, matrix] = await Promise.all([
+    readKnown(sql, [device.id], paths, objectsOfInterest(request, device, context.book)),
+    fileOf(sql, request),
+    firmwareBefore(sql, [device.id], request),
+    readMatrix(sql),
+  ]);
+  const action = planKnown(context, matrix, wanted, {
+    known: known.get(device.id) ?? new Map(),
+    file,
+    firmwareBefore: before.get(device.id) ?? null,
+  });
+  if ('code' in action) throw new Refused(action.code === 'denied' ? 403 : 422, action.code, action.message);
+  return action;
 }
 
 /** Plans from what was read. The result is written by insertActions. */
 export function planKnown(
   context: ControlContext,
+  matrix: ApprovalMatrix,
   wanted: Wanted,
-  known: ReadonlyMap<string, KnownParameter>,
-  file: FileView | null,
-): PlannedAction | PlanRefusal {
+  knowledge: Knowledge,
+): PlannedAction | Refusal {
   const { box, book, clock } = context;
-  const { device, request, owner, priority, idempotencyKey } = wanted;
+  const { device, request, owner, priority, idempotencyKey, recovers = null } = wanted;
   const nowMs = clock.now();
   const expiresAt = request.expiresAt === undefined ? nowMs + LIMITS.actionLifeMs : Date.parse(request.expiresAt);
   if (expiresAt <= nowMs) return { type: 'refused', code: 'bad-action', message: 'expiresAt is in the past.' };
@@ -105,55 +139,36 @@ export function planKnown(
   const planned = plan({
     device,
     request,
-    known,
+    ...knowledge,
     book,
-    file,
     commandKey: id,
     nowMs,
     digest: (text) => box.digest(text),
     unseal: (path, sealed) => box.open(sealed, sealedParameter(device.id, path)),
   });
   if (planned.type === 'refused') return planned;
-  const wake = request.wake === true;
+  const asked = { role: owner.role, owner: owner.kind, kind: request.kind, devices: 1, atMs: nowMs };
+  const approval: ApprovalDecision =
+    recovers === null
+      ? decideApproval(matrix, { ...asked, risk: planned.view.risk })
+      : { need: 'auto', rule: 'recovery', approvers: [], holdsMs: 0, why: `Takes back action ${recovers}` };
+  if (approval.need === 'denied') {
+    const message = `${approval.why} denies a ${request.kind} of risk ${planned.view.risk} to role ${owner.role}.`;
+    return { type: 'refused', code: 'denied', message };
+  }
   return {
     id,
     deviceId: device.id,
     kind: request.kind,
     owner,
     planned,
+    approval,
+    preview: request.preview === true,
     priority,
-    wake,
+    wake: request.wake === true,
     createdAt: nowMs,
     expiresAt,
     idempotencyKey,
+    recovers,
   };
-}
-
-/** What is stored of these paths, by device. */
-export async function readKnown(
-  sql: Sql,
-  deviceIds: string[],
-  paths: string[],
-): Promise<Map<string, Map<string, KnownParameter>>> {
-  const byDevice = new Map<string, Map<string, KnownParameter>>();
-  if (paths.length === 0) return byDevice;
-  const rows = await sql<ParameterRow[]>`
-    select device_id, path, value, sealed, type, writable, read_at from device_parameter
-    where device_id = any(${deviceIds}) and path = any(${paths})`;
-  for (const { device_id, path, value, sealed, type, writable, read_at } of rows) {
-    const known = byDevice.get(device_id) ?? new Map<string, KnownParameter>();
-    known.set(path, { value, sealed, type, writable, readAt: read_at === null ? null : read_at.getTime() });
-    byDevice.set(device_id, known);
-  }
-  return byDevice;
-}
-
-interface ParameterRow {
-  device_id: string;
-  path: string;
-  value: string | null;
-  sealed: string | null;
-  type: string;
-  writable: boolean | null;
-  read_at: Date | null;
 }

@@ -19,9 +19,11 @@ import {
 import { decisionsFor } from '../../bus/subjects.ts';
 import type { BusMessage, BusTransport } from '../../bus/transport.ts';
 import type { ControlContext } from '../context.ts';
-import { type NewEvidence, record } from '../evidence/record.ts';
+import { type NewEvent, type NewEvidence, record } from '../evidence/record.ts';
 import { sealedCredential } from '../registry/credentials.ts';
-import { jsonText } from '../store/postgres.ts';
+import type { ActionState } from '../services.ts';
+import { jsonText, type Sql } from '../store/postgres.ts';
+import { driftOf, endDrifted } from './approve.ts';
 import { aliveSince, copyToPop } from './copies.ts';
 import { sealContext } from './insert.ts';
 import { rememberStored } from './lost-decisions.ts';
@@ -38,6 +40,8 @@ interface WorkRow {
   priority: number;
   command_key: string;
   sealed_args: string;
+  /** What the plan counts on, when a person approved it: the edge writes over nothing else. */
+  sealed_basis: string | null;
   created_at: Date;
   expires_at: Date;
   edge_id: string;
@@ -45,6 +49,10 @@ interface WorkRow {
 }
 interface ClaimedRow extends WorkRow {
   wake: boolean;
+  state: ActionState;
+  claimed_at: Date;
+  cancel_asked_at: Date | null;
+  recovers: string | null;
 }
 interface CredentialRow {
   device_id: string;
@@ -138,17 +146,20 @@ export class Dispatcher {
             and not exists (select from device_credential c where c.device_id = a.device_id and c.sent_at is null)
           order by a.priority desc, a.id limit ${LIMITS.dispatchBatchMax} for update of a skip locked)
         update action a set claimed_at = ${now} from due where a.id = due.id
-        returning a.id, a.device_id, a.kind, a.generation, a.priority, a.command_key, a.wake, a.sealed_args, a.created_at, a.expires_at,
-          due.edge_id, due.pop`;
+        returning a.id, a.device_id, a.kind, a.state, a.generation, a.priority, a.command_key, a.wake, a.sealed_args, a.created_at,
+          a.expires_at, a.claimed_at, a.cancel_asked_at, a.recovers, due.edge_id, due.pop, ${approvedBasis(tx)}`;
+      const drifted = await this.#endDrifted(tx, rows, now.getTime());
+      const going = rows.filter(({ id }) => !drifted.ids.has(id));
       // Written before the edge can have it, so that evidence never shows a run before the order to run.
-      const evidence: NewEvidence[] = rows.map((row) => ({
+      const evidence: NewEvidence[] = going.map((row) => ({
         actionId: row.id,
         at: now.getTime(),
         kind: 'sent',
         body: { edgeId: row.edge_id, pop: row.pop, generation: row.generation, commandKey: row.command_key },
       }));
-      if (this.#sharesWork) await copyToPop(tx, rows.map(({ id }) => id), now.getTime()); // biome-ignore format: one call
-      return { rows, seq: await record(tx, [], evidence) };
+      if (this.#sharesWork) await copyToPop(tx, going.map(({ id }) => id), now.getTime()); // biome-ignore format: one call
+      const seq = await record(tx, drifted.events, [...drifted.evidence, ...evidence]);
+      return { count: rows.length, rows: going, seq };
     });
     live.committed(claimed.seq);
     // Copies first: a CPE that is woken for the action may come to any edge of its POP.
@@ -168,12 +179,33 @@ export class Dispatcher {
           .catch((error) => log.warn({ err: error }, 'a late hand-over'));
       } else await this.#answered(edge, rows, outcome.type === 'ok');
     });
-    return claimed.rows.length;
+    return claimed.count;
+  }
+
+  /** What a person approved is not handed over when the device is known to be otherwise by now. */
+  async #endDrifted(
+    tx: Sql,
+    rows: ClaimedRow[],
+    at: number,
+  ): Promise<{ ids: Set<string>; events: NewEvent[]; evidence: NewEvidence[] }> {
+    const ended = { ids: new Set<string>(), events: [] as NewEvent[], evidence: [] as NewEvidence[] };
+    for (const row of rows) {
+      const names = await driftOf(tx, this.#context, row);
+      if (names.length === 0) continue;
+      const { end, evidence } = await endDrifted(tx, this.#context, row, names, at);
+      ended.ids.add(row.id);
+      ended.events.push(...end.events);
+      ended.evidence.push(...evidence);
+    }
+    return ended;
   }
 
   #workMessage(row: WorkRow, occasion = ''): BusMessage {
-    const { id, device_id, kind, generation, priority, command_key, created_at, expires_at } = row;
-    const args = JSON.parse(this.#context.box.open(row.sealed_args, sealContext(id, 'args')));
+    const { id, device_id, kind, generation, priority, command_key, sealed_basis, created_at, expires_at } = row;
+    const { box } = this.#context;
+    const args = JSON.parse(box.open(row.sealed_args, sealContext(id, 'args')));
+    if (sealed_basis !== null && kind === 'set')
+      args.expected = JSON.parse(box.open(sealed_basis, sealContext(id, 'basis')));
     return message(`work:${id}:${generation}${occasion}`, 'work', {
       actionId: id,
       cpeId: device_id,
@@ -197,7 +229,7 @@ export class Dispatcher {
     const { sql } = this.#context;
     const rows = await sql<(WorkRow & { started_at: Date | null })[]>`
       select a.id, a.device_id, a.kind, a.generation, a.priority, a.command_key, a.sealed_args, a.created_at, a.expires_at,
-        e.edge_id, e.pop, e.started_at
+        e.edge_id, e.pop, e.started_at, ${approvedBasis(sql)}
       from action_copy c join action a on a.id = c.action_id join edge e on e.edge_id = c.edge_id
       where c.sent_at is null and not c.withdrawn and a.ended_at is null and a.cancel_asked_at is null and a.moving_at is null
         and (${ids === null} and a.sent_at is not null or a.id = any(${ids ?? []})) and e.edge_id <> all(${this.#away()})
@@ -422,6 +454,11 @@ export class Dispatcher {
 function claimsOver(nowMs: number): { over: Date; ahead: Date } {
   return { over: new Date(nowMs - LIMITS.dispatchLeaseMs), ahead: new Date(nowMs + LIMITS.dispatchLeaseMs) };
 }
+
+/** What the plan of action `a` counts on, sealed; null when nobody was asked: then what the device holds is what is changed. */
+const approvedBasis = (sql: Sql) => sql`(
+  select p.sealed_basis from action_plan p where p.action_id = a.id
+    and exists (select from action_approval v where v.action_id = a.id and v.decision = 'approved')) as sealed_basis`;
 
 function message<T extends DecisionType>(id: string, type: T, body: DecisionBody<T>): BusMessage {
   return { id, payload: { v: MESSAGE_VERSION, type, body } as Decision };

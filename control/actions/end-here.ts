@@ -7,6 +7,7 @@ import { type NewEvent, type NewEvidence, record } from '../evidence/record.ts';
 import { type ActionState, isEnded, type Principal } from '../services.ts';
 import type { Sql } from '../store/postgres.ts';
 import { withdrawCopies } from './copies.ts';
+import { settleRecoveries } from './recover.ts';
 import { transition } from './states.ts';
 
 export interface OpenRow {
@@ -17,8 +18,10 @@ export interface OpenRow {
   generation: number;
   claimed_at: Date | null;
   cancel_asked_at: Date | null;
+  recovers: string | null;
 }
-export type End = { state: 'cancelled' | 'expired' | 'failed'; why: string };
+/** `unknown`: it may have been done; somebody has to look. */
+export type End = { state: 'cancelled' | 'expired' | 'failed'; why: string; unknown?: boolean };
 
 export type Cancelled =
   | { type: 'ended' }
@@ -37,7 +40,7 @@ export async function cancelAction(
   const at = clock.now();
   const { seq, askEdge } = await sql.begin(async (tx) => {
     const [row] = await tx<OpenRow[]>`
-      select id, device_id, kind, state, generation, claimed_at, cancel_asked_at from action where id = ${id} for no key update`;
+      select id, device_id, kind, state, generation, claimed_at, cancel_asked_at, recovers from action where id = ${id} for no key update`;
     if (!row) throw new Refused(404, 'unknown-action', `There is no action ${id}.`);
     if (isEnded(row.state))
       throw new Refused(409, 'already-ended', `Action ${id} has ended already: it is ${row.state}.`);
@@ -84,7 +87,7 @@ export async function expireActions(context: ControlContext): Promise<string> {
   for (;;) {
     const { seq, rows } = await sql.begin(async (tx) => {
       const found = await tx<OpenRow[]>`
-        select id, device_id, kind, state, generation, claimed_at, cancel_asked_at from action
+        select id, device_id, kind, state, generation, claimed_at, cancel_asked_at, recovers from action
         where ended_at is null and (
           (state in ('planned', 'awaiting-approval', 'ready')
             and (expires_at <= ${grace} or (expires_at <= ${new Date(at)} and claimed_at is null)))
@@ -102,11 +105,14 @@ export async function expireActions(context: ControlContext): Promise<string> {
         at,
         {},
       );
-      const why = 'Expired: the device did not connect in time.';
-      const second = await end(tx, context, waiting, { state: 'expired', why }, at, {});
+      const over = async (state: string, why: string): Promise<Awaited<ReturnType<typeof end>>> =>
+        await end(tx, context, waiting.filter((row) => row.state === state), { state: 'expired', why }, at, {}); // biome-ignore format: one call
+      const second = await over('ready', 'Expired: the device did not connect in time.');
+      const unsubmitted = await over('planned', 'Expired: the preview was not submitted in time.');
+      const undecided = await over('awaiting-approval', 'Expired: nobody approved it in time.');
       const lost = 'It began, and its edge never told how it ended: look at the device before doing it again.';
-      const third = await end(tx, context, silent, { state: 'failed', why: lost }, at, {});
-      const ends = [first, second, third];
+      const third = await end(tx, context, silent, { state: 'failed', why: lost, unknown: true }, at, {});
+      const ends = [first, second, unsubmitted, undecided, third];
       const done = await record(
         tx,
         ends.flatMap(({ events }) => events),
@@ -123,9 +129,9 @@ export async function expireActions(context: ControlContext): Promise<string> {
 /** Ends open actions in control. The caller appends what is returned at the end of its transaction. */
 export async function end(
   tx: Sql,
-  { metrics }: ControlContext,
+  context: ControlContext,
   rows: OpenRow[],
-  { state, why }: End,
+  { state, why, unknown = false }: End,
   at: number,
   by: Record<string, unknown>,
 ): Promise<{ events: NewEvent[]; evidence: NewEvidence[] }> {
@@ -143,14 +149,16 @@ export async function end(
       summary: why,
       body: { kind, ...by },
     });
-    metrics.actionsEnded.inc({ kind, outcome: state });
+    context.metrics.actionsEnded.inc({ kind, outcome: state });
   }
   await tx`
-    update action set state = ${state}, outcome = ${state}, why = ${why}, ended_at = ${new Date(at)}
+    update action set state = ${state}, outcome = ${state}, why = ${why}, unknown = ${unknown}, ended_at = ${new Date(at)}
     where id = any(${rows.map(({ id }) => id)})`;
   await withdrawCopies(
     tx,
     rows.map(({ id }) => ({ id, edgeId: null })),
   );
-  return { events, evidence };
+  const recoveries = rows.map(({ id, recovers }) => ({ id, recovers, outcome: state, why }));
+  const settled = await settleRecoveries(tx, context, recoveries, at);
+  return { events: [...events, ...settled.events], evidence: [...evidence, ...settled.evidence] };
 }

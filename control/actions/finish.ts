@@ -10,7 +10,10 @@ import { type IsSecret, redactResult } from '../redaction.ts';
 import type { ActionState } from '../services.ts';
 import { jsonText, type Sql } from '../store/postgres.ts';
 import { withdrawCopies } from './copies.ts';
+import { sealContext } from './insert.ts';
 import { BEGUN_ELSEWHERE, givenBack, sendAnew } from './moves.ts';
+import type { BasisValue } from './plan.ts';
+import { learnRecovery, settleRecoveries, writeLearned } from './recover.ts';
 import { mayFollow, stateOf, transition } from './states.ts';
 
 interface ActionRow {
@@ -26,6 +29,8 @@ interface ActionRow {
   ended_at: Date | null;
   moving_at: Date | null;
   cancel_asked_at: Date | null;
+  recovers: string | null;
+  unknown: boolean;
 }
 
 export interface Applied {
@@ -46,8 +51,10 @@ export async function applyActionEffects(
   if (effects.length === 0) return applied;
   const ids = [...new Set(effects.map(({ body }) => body.actionId))];
   const rows = await tx<ActionRow[]>`
-    select id, device_id, kind, state, outcome, why, generation, created_at, started_at, ended_at, moving_at, cancel_asked_at
-    from action where id = any(${ids}) order by id for no key update`;
+    select id, device_id, kind, state, outcome, why, generation, created_at, started_at, ended_at, moving_at, cancel_asked_at, recovers,
+      unknown
+    from action where id = any(${ids}) or id in (select recovers from action where id = any(${ids}))
+    order by id for no key update`;
   const byId = new Map(rows.map((row) => [row.id, row]));
   const changed = new Set<ActionRow>();
   const again = new Map<string, ActionRow>();
@@ -94,7 +101,7 @@ export async function applyActionEffects(
       row.moving_at = null;
       continue;
     }
-    if (back === 'begun') result = { ...result, outcome: 'failed', why: BEGUN_ELSEWHERE };
+    if (back === 'begun') result = { ...result, outcome: 'failed', why: BEGUN_ELSEWHERE, unknown: true };
     applyResult(row, result, effect.edgeId, at, applied);
     changed.add(row);
     ends.push({ id: row.id, edgeId: effect.edgeId });
@@ -112,16 +119,42 @@ export async function applyActionEffects(
   }
   if (changed.size > 0) {
     await tx`
-      update action a set state = r.state, outcome = r.outcome, why = r.why, started_at = r.started_at, ended_at = r.ended_at,
+      update action a set state = r.state, outcome = r.outcome, why = r.why, unknown = r.unknown, started_at = r.started_at, ended_at = r.ended_at,
         claimed_at = coalesce(a.claimed_at, a.created_at), sent_at = coalesce(a.sent_at, a.created_at)
       from jsonb_to_recordset(${jsonText([...changed])}::text::jsonb)
-        as r(id text, state text, outcome text, why text, started_at timestamptz, ended_at timestamptz)
+        as r(id text, state text, outcome text, why text, unknown boolean, started_at timestamptz, ended_at timestamptz)
       where a.id = r.id`;
   }
+  await learn(tx, context, byId, results);
+  const recoveries = ends.map(({ id }) => byId.get(id)!).map((row) => ({ ...row, outcome: row.outcome! }));
+  const settled = await settleRecoveries(tx, context, recoveries, context.clock.now());
+  applied.events.push(...settled.events);
+  applied.evidence.push(...settled.evidence);
   await withdrawCopies(tx, ends);
   await sendAnew(tx, [...again.keys()]);
   applied.handOver = again.size > 0;
   return applied;
+}
+
+/** Makes exact how those that ended would be taken back. */
+async function learn(
+  tx: Sql,
+  context: ControlContext,
+  byId: ReadonlyMap<string, ActionRow>,
+  results: { action_id: string; result: ActionResult }[],
+): Promise<void> {
+  const telling = results.filter(({ action_id }) => ['set', 'add'].includes(byId.get(action_id)!.kind));
+  if (telling.length === 0) return;
+  const rows = await tx<{ action_id: string; sealed_basis: string }[]>`
+    select action_id, sealed_basis from action_plan
+    where action_id = any(${telling.map(({ action_id }) => action_id)}) and sealed_basis is not null`;
+  const sealed = new Map(rows.map(({ action_id, sealed_basis }) => [action_id, sealed_basis]));
+  const learned = telling.flatMap(({ action_id: id, result }) => {
+    const text = sealed.get(id);
+    const basis: BasisValue[] = text === undefined ? [] : JSON.parse(context.box.open(text, sealContext(id, 'basis')));
+    return learnRecovery(id, byId.get(id)!.kind, result, basis) ?? [];
+  });
+  await writeLearned(tx, context, learned);
 }
 
 /** Why an effect must not be applied to its row, or null. */
@@ -174,6 +207,7 @@ function applyResult(
 ): void {
   row.state = transition(row.id, row.state, stateOf(result.outcome));
   row.outcome = result.outcome;
+  row.unknown = result.unknown === true;
   row.why = result.why;
   row.started_at ??= new Date(result.startedAt);
   row.ended_at = new Date(result.endedAt);

@@ -1,9 +1,11 @@
-// Writes planned actions with their plan, approval, recovery and first evidence, all in the caller's transaction. Approval is automatic
-// for every risk class so far: the row says so, bound to the hash of the plan.
+// Writes planned actions with their plan, approval, recovery and first evidence, all in the caller's transaction.
 
+import { LIMITS } from '../../base/limits.ts';
 import type { ActionKind } from '../../bus/messages.ts';
 import type { ControlContext } from '../context.ts';
 import type { NewEvent, NewEvidence } from '../evidence/record.ts';
+import type { ApprovalDecision } from '../policy/approval-matrix.ts';
+import type { ActionState } from '../services.ts';
 import { jsonText, type Sql } from '../store/postgres.ts';
 import type { Planned } from './plan.ts';
 import { transition } from './states.ts';
@@ -13,6 +15,8 @@ export interface Owner {
   name: string;
   role: string;
   tokenId: string | null;
+  /** Id of the person; null for programs and policies. */
+  person: string | null;
   reason: string | null;
   reference: string | null;
 }
@@ -23,11 +27,17 @@ export interface PlannedAction {
   kind: ActionKind;
   owner: Owner;
   planned: Planned;
+  /** What the matrix says of it; never 'denied'. */
+  approval: ApprovalDecision;
+  /** Nothing is decided before somebody submits it. */
+  preview: boolean;
   priority: number;
   wake: boolean;
   createdAt: number;
   expiresAt: number;
   idempotencyKey: string | null;
+  /** The action that this one takes back. */
+  recovers: string | null;
 }
 
 export interface Inserted {
@@ -38,7 +48,27 @@ export interface Inserted {
 }
 
 /** Binds a sealed text to its action and purpose. */
-export const sealContext = (actionId: string, what: 'args' | 'recovery'): string => `action:${actionId}:${what}`;
+export const sealContext = (actionId: string, what: 'args' | 'recovery' | 'basis'): string =>
+  `action:${actionId}:${what}`;
+
+/** What an action becomes when somebody has looked at its plan, or nobody needs to. */
+export function firstStep(
+  approval: ApprovalDecision,
+  at: number,
+  askedUntil: number,
+): {
+  state: ActionState;
+  why: string;
+  expiresAt: number;
+} {
+  if (approval.need === 'auto') return { state: 'ready', why: 'Ready: waits for the device.', expiresAt: askedUntil };
+  const who = approval.need === 'one' ? 'somebody' : 'a second person';
+  return {
+    state: 'awaiting-approval',
+    why: `Waits for ${who} to approve it: ${approval.approvers.join(' or ')}.`,
+    expiresAt: Math.min(askedUntil, at + LIMITS.approvalWaitMs),
+  };
+}
 
 /** Inserts actions. The caller appends the returned events and evidence at the end of its transaction. */
 export async function insertActions(
@@ -49,17 +79,31 @@ export async function insertActions(
   const events: NewEvent[] = [];
   const evidence: NewEvidence[] = [];
   if (actions.length === 0) return { ids: new Set(), events, evidence };
+  const steps = new Map(
+    actions.map(({ id, preview, approval, createdAt, expiresAt }) => [
+      id,
+      preview
+        ? {
+            state: 'planned' as const,
+            why: 'A preview: nothing happens before it is submitted.',
+            expiresAt: Math.min(expiresAt, createdAt + LIMITS.previewLifeMs),
+          }
+        : firstStep(approval, createdAt, expiresAt),
+    ]),
+  );
   const rows = actions.map((action) => {
-    const { id, planned, owner } = action;
+    const { id, planned, owner, preview } = action;
+    const step = steps.get(id)!;
     return {
       id,
       kind: action.kind,
-      state: transition(id, 'planned', 'ready'),
-      why: 'Ready: waits for the device.',
+      state: preview ? 'planned' : transition(id, 'planned', step.state),
+      why: step.why,
       owner_kind: owner.kind,
       owner_name: owner.name,
       owner_role: owner.role,
       owner_token: owner.tokenId,
+      owner_person: owner.person,
       reason: owner.reason,
       reference: owner.reference,
       device_id: action.deviceId,
@@ -70,65 +114,116 @@ export async function insertActions(
       wake: action.wake,
       idempotency_key: action.idempotencyKey,
       created_at: new Date(action.createdAt),
-      expires_at: new Date(action.expiresAt),
+      expires_at: new Date(step.expiresAt),
+      asked_until: new Date(action.expiresAt),
+      approval: action.approval,
+      recovers: action.recovers,
     };
   });
   const written = await tx<{ id: string }[]>`
-    insert into action (id, kind, state, why, owner_kind, owner_name, owner_role, owner_token, reason, reference, device_id, request,
-      sealed_args, priority, command_key, wake, idempotency_key, created_at, expires_at)
-    select id, kind, state, why, owner_kind, owner_name, owner_role, owner_token, reason, reference, device_id, request,
-      sealed_args, priority, command_key, wake, idempotency_key, created_at, expires_at
+    insert into action (id, kind, state, why, owner_kind, owner_name, owner_role, owner_token, owner_person, reason, reference, device_id,
+      request, sealed_args, priority, command_key, wake, idempotency_key, created_at, expires_at, asked_until, approval, recovers)
+    select id, kind, state, why, owner_kind, owner_name, owner_role, owner_token, owner_person, reason, reference, device_id,
+      request, sealed_args, priority, command_key, wake, idempotency_key, created_at, expires_at, asked_until, approval, recovers
     from jsonb_populate_recordset(null::action, ${jsonText(rows)}::text::jsonb)
     on conflict (owner_token, idempotency_key) do nothing
     returning id`;
   const ids = new Set(written.map((row) => row.id));
   const made = actions.filter(({ id }) => ids.has(id));
-  const details = made.map(({ id, planned, createdAt, owner }) => ({
+  const details = made.map(({ id, planned, createdAt }) => ({
     action_id: id,
     at: new Date(createdAt),
     hash: planned.view.hash,
     plan: planned.view,
     possible: planned.view.recovery.possible,
     text: planned.view.recovery.text,
+    sealed_basis: planned.basis.length === 0 ? null : box.seal(JSON.stringify(planned.basis), sealContext(id, 'basis')),
     sealed_plan:
       planned.inverse === null ? null : box.seal(JSON.stringify(planned.inverse), sealContext(id, 'recovery')),
-    why: `Risk ${planned.view.risk}: approved automatically for ${owner.kind} ${owner.name}.`,
   }));
   await tx`
     with detail as (
       select * from jsonb_to_recordset(${jsonText(details)}::text::jsonb) as d(
-        action_id text, at timestamptz, hash text, plan jsonb, possible boolean, text text, sealed_plan text, why text)),
-    plans as (insert into action_plan (action_id, hash, plan, created_at) select action_id, hash, plan, at from detail),
-    approvals as (
-      insert into action_approval (action_id, decision, by_name, plan_hash, why, at)
-      select action_id, 'auto', 'policy', hash, why, at from detail)
+        action_id text, at timestamptz, hash text, plan jsonb, possible boolean, text text, sealed_basis text, sealed_plan text)),
+    plans as (
+      insert into action_plan (action_id, hash, plan, created_at, sealed_basis)
+      select action_id, hash, plan, at, sealed_basis from detail)
     insert into action_recovery (action_id, possible, text, sealed_plan) select action_id, possible, text, sealed_plan from detail`;
+  await insertApprovals(
+    tx,
+    made
+      .filter(({ preview, approval }) => !preview && approval.need === 'auto')
+      .map((action) => automatic(action.id, action.planned.view.hash, action.approval, action.owner, action.createdAt)),
+  );
 
-  for (const { id, deviceId, kind, owner, planned, createdAt: at } of made) {
-    const { tokenId, ...person } = owner;
+  for (const { id, deviceId, kind, owner, planned, createdAt: at, preview, approval, recovers } of made) {
     const { hash, ...plan } = planned.view;
+    const takesBack = recovers === null ? {} : { recovers };
     evidence.push({
       actionId: id,
       at,
       kind: 'planned',
-      body: { kind, deviceId, owner: { ...person, tokenId }, request: planned.request, hash, plan },
+      body: { kind, deviceId, owner, request: planned.request, hash, plan, ...takesBack },
     });
-    evidence.push({
-      actionId: id,
-      at,
-      kind: 'approved',
-      body: { decision: 'auto', by: 'policy', planHash: hash, risk: plan.risk },
-    });
+    if (!preview) evidence.push(decided(id, at, hash, plan.risk, approval));
+    const { state } = steps.get(id)!;
     const summary = `Planned for ${owner.name}: ${kind}. Expected: ${plan.expected}`;
     events.push({
       deviceId,
       actionId: id,
       at,
-      kind: 'action.ready',
+      kind: `action.${state}`,
       summary,
       body: { kind, risk: plan.risk, reference: owner.reference },
     });
     metrics.actionsCreated.inc({ kind, owner: owner.kind });
   }
   return { ids, events, evidence };
+}
+
+/** Evidence of what the matrix said of a plan. */
+export function decided(
+  actionId: string,
+  at: number,
+  planHash: string,
+  risk: string,
+  { need, rule, approvers, why }: ApprovalDecision,
+): NewEvidence {
+  if (need === 'auto')
+    return { actionId, at, kind: 'approved', body: { decision: 'auto', by: 'policy', planHash, risk, rule } };
+  return { actionId, at, kind: 'approval-asked', body: { need, approvers, planHash, risk, rule, why } };
+}
+
+export interface ApprovalRow {
+  action_id: string;
+  decision: 'auto' | 'approved' | 'rejected';
+  by_name: string;
+  by_person: string | null;
+  by_role: string | null;
+  plan_hash: string;
+  why: string;
+  at: Date;
+  expires_at: Date | null;
+}
+
+/** The approval of a plan that nobody needs to look at. */
+export function automatic(
+  actionId: string,
+  planHash: string,
+  { why }: ApprovalDecision,
+  owner: Pick<Owner, 'kind' | 'name'>,
+  at: number,
+): ApprovalRow {
+  const nobody = { by_name: 'policy', by_person: null, by_role: null, expires_at: null };
+  const text = `${why}: approved automatically for ${owner.kind} ${owner.name}.`;
+  return { action_id: actionId, decision: 'auto', ...nobody, plan_hash: planHash, why: text, at: new Date(at) };
+}
+
+export async function insertApprovals(tx: Sql, rows: ApprovalRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await tx`
+    insert into action_approval (action_id, decision, by_name, by_person, by_role, plan_hash, why, at, expires_at)
+    select action_id, decision, by_name, by_person, by_role, plan_hash, why, at, expires_at
+    from jsonb_to_recordset(${jsonText(rows)}::text::jsonb) as r(action_id text, decision text, by_name text, by_person text,
+      by_role text, plan_hash text, why text, at timestamptz, expires_at timestamptz)`;
 }

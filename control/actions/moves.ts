@@ -61,13 +61,13 @@ export async function settleMoves(context: ControlContext): Promise<string> {
   const since = new Date(at - LIMITS.recallWaitMs);
   const { seq, count } = await sql.begin(async (tx) => {
     const rows = await tx<OpenRow[]>`
-      select id, device_id, kind, state, generation, claimed_at, cancel_asked_at from action
+      select id, device_id, kind, state, generation, claimed_at, cancel_asked_at, recovers from action
       where moving_at <= ${since} and ended_at is null and state = 'ready' and cancel_asked_at is null
       order by id limit ${LIMITS.expiryBatchMax} for no key update skip locked`;
     const again = rows.filter(({ kind }) => (REPEATABLE as readonly string[]).includes(kind));
     await sendAnew(tx, again.map(({ id }) => id)); // biome-ignore format: one call
     const lost = rows.filter((row) => !again.includes(row));
-    const ended = await end(tx, context, lost, { state: 'failed', why: NOT_KNOWN }, at, {});
+    const ended = await end(tx, context, lost, { state: 'failed', why: NOT_KNOWN, unknown: true }, at, {});
     const evidence = again.map(
       ({ id, generation }): NewEvidence => ({
         actionId: id,

@@ -2,6 +2,7 @@
 // kind, in the order of the contract. The edge's tasks (edge/tasks/) execute what is drafted here.
 
 import { Refused } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
 import { REDACTED } from '../../base/secret-box.ts';
 import type { ActionKind } from '../../bus/messages.ts';
 import { DEFAULT_STYLE } from '../../cwmp/envelope-style.ts';
@@ -13,7 +14,14 @@ import { canonicalValue } from '../../cwmp/values.ts';
 import { DIAGNOSTIC_TESTS, diagnosticRequest, findDiagnostic } from '../../profiles/diagnostics.ts';
 import { nearest } from '../../profiles/resolve.ts';
 import type { ResolvedName } from '../registry/profile-book.ts';
-import type { Draft, DraftContext, PlanRefusal } from './plan.ts';
+import {
+  type Draft,
+  type DraftContext,
+  type KnownParameter,
+  type PlanRefusal,
+  SOFTWARE_VERSION,
+  valueKnown,
+} from './plan.ts';
 import type { ActionRequest, ActionRequestOf } from './request.ts';
 
 /** A parameter that is to be set, and to what. */
@@ -41,9 +49,8 @@ function reading(args: Record<string, unknown>, rpcs: Draft['rpcs'], expected: s
     impact: HARMLESS,
     risk: 'none',
     recovery: NOTHING_TO_RECOVER,
-    secretNames: [],
   } as const;
-  return { args, rpcs, expected, ...rest, diff: [], secretNames: [] };
+  return { args, rpcs, expected, ...rest, diff: [], basis: [], secretNames: [] };
 }
 
 const get: Drafter<'get'> = (context, { names }) => {
@@ -103,6 +110,7 @@ const set: Drafter<'set'> = (context, { values }) => {
     ...writeImpact(paths),
     expected: `${count(paths.length, 'parameter')} read back with the new ${paths.length === 1 ? 'value' : 'values'}.`,
     recovery: setRecovery(context, wanted),
+    basis: paths.map((name) => ({ name, value: valueKnown(context, name) })),
     secretNames: wanted
       .filter(({ secret }) => secret)
       .flatMap(({ path, canonical }) => (canonical === null ? [path] : [path, canonical])),
@@ -178,6 +186,7 @@ const add: Drafter<'add'> = (context, { name, values = {} }) => {
     ...writeImpact([object]),
     expected: `A new instance of ${object}${list.length > 0 ? ' with the given values, read back' : ''}.`,
     recovery: { possible: true, text: 'Deletes the instance that was made.', inverse: null },
+    basis: [],
     secretNames: typed.filter(({ secret }) => secret).map((value) => value.name),
   };
 };
@@ -200,7 +209,8 @@ const del: Drafter<'delete'> = (context, { name }) => {
     effect: 'writes',
     ...writeImpact([object], 'medium'),
     expected: `${object} and everything below it is gone.`,
-    recovery: { possible: false, text: 'An instance made anew gets another number and default values.', inverse: null },
+    recovery: deleteRecovery(context, object),
+    basis: leavesBelow(context, object).map(([name]) => ({ name, value: valueKnown(context, name) })),
     secretNames: [],
   };
 };
@@ -211,7 +221,7 @@ function disrupting(
   args: Record<string, unknown>,
   rest: Pick<Draft, 'impact' | 'risk' | 'expected' | 'recovery'>,
 ): Draft {
-  return { args: {}, rpcs: [{ method, args }], diff: [], effect: 'disrupts', secretNames: [], ...rest };
+  return { args: {}, rpcs: [{ method, args }], diff: [], effect: 'disrupts', basis: [], secretNames: [], ...rest };
 }
 
 const reboot: Drafter<'reboot'> = ({ commandKey }) =>
@@ -250,7 +260,8 @@ const factoryReset: Drafter<'factory-reset'> = () =>
     },
   );
 
-const download: Drafter<'download'> = ({ file, commandKey }, request) => {
+const download: Drafter<'download'> = (context, request) => {
+  const { file, commandKey, device } = context;
   if (request.file !== undefined && file === null) {
     return refuse(
       'bad-action',
@@ -292,11 +303,13 @@ const download: Drafter<'download'> = ({ file, commandKey }, request) => {
       : { reboot: false, serviceCut: true, text: 'The device applies a file; it may restart to do so.' },
     risk: firmware ? 'high' : 'medium',
     expected: 'TransferComplete without a fault.',
-    recovery: {
-      possible: false,
-      text: firmware ? 'Needs the earlier firmware as a file.' : 'Needs the earlier file.',
-      inverse: null,
-    },
+    recovery: firmware
+      ? firmwareRecovery(context, request.file ?? null)
+      : { possible: false, text: 'Needs the earlier file.', inverse: null },
+    basis:
+      firmware && device.root !== ''
+        ? [device.root + SOFTWARE_VERSION].map((name) => ({ name, value: valueKnown(context, name) }))
+        : [],
     secretNames: [],
   };
 };
@@ -312,7 +325,7 @@ const upload: Drafter<'upload'> = ({ commandKey }, { fileType }) => {
 };
 
 const diagnose: Drafter<'diagnose'> = (context, request) => {
-  const { kind: _k, reason: _r, reference: _f, wake: _w, expiresAt: _e, test: given, ...inputs } = request;
+  const { kind: _k, reason: _r, reference: _f, wake: _w, expiresAt: _e, preview: _p, test: given, ...inputs } = request;
   const test = DIAGNOSTIC_TESTS.find((name) => name === given);
   if (test === undefined) return refuse('bad-action', `${given} is no test. Tests: ${DIAGNOSTIC_TESTS.join(', ')}.`);
   const { root } = context.device;
@@ -395,6 +408,7 @@ const rpc: Drafter<'rpc'> = (context, { method, arguments: given }) => {
       effect === 'reads'
         ? NOTHING_TO_RECOVER
         : { possible: false, text: 'The inverse of a free RPC is not known.', inverse: null },
+    basis: [],
     secretNames: [],
   };
 };
@@ -469,25 +483,67 @@ function difference(
   };
 }
 
-/** Sets back what is known now. The device is read again before it is written, so later values are in evidence too. */
+/** Sets back what is known now. The device is read again before it is written, and what it says then counts more (recover.ts). */
 function setRecovery(context: DraftContext, wanted: ResolvedName[]): Draft['recovery'] {
-  const values: { name: string; value: string; type: string; secret: boolean }[] = [];
-  for (const { path, valueType, secret } of wanted) {
-    const before = context.known.get(path);
-    const value = before?.sealed ? context.unseal(path, before.sealed) : before?.value;
-    if (value === null || value === undefined) {
+  const values: Record<string, string> = {};
+  for (const { path, secret } of wanted) {
+    const value = valueKnown(context, path);
+    if (value === null) {
       const text = `The value of ${path} before is not known yet; it is read and recorded when the action runs.`;
       return { possible: false, text, inverse: null };
     }
     // Devices that hide secrets answer '' (FIELD 27): writing that back would blank the secret.
     if (secret && value === '')
       return { possible: false, text: `The device hides the value of ${path}.`, inverse: null };
-    values.push({ name: path, value, type: valueType, secret });
+    values[path] = value;
   }
   return {
     possible: true,
-    text: `Sets ${count(values.length, 'value')} back to what was known before.`,
-    inverse: { kind: 'set', args: { values } },
+    text: `Sets ${count(wanted.length, 'value')} back to what was known before.`,
+    inverse: { kind: 'set', values },
+  };
+}
+
+function leavesBelow({ known }: DraftContext, object: string): [path: string, KnownParameter][] {
+  return [...known].filter(([path]) => path.startsWith(object) && !path.endsWith('.'));
+}
+
+/** Makes the instance anew, with what was in it, as far as all of that is known. */
+function deleteRecovery(context: DraftContext, object: string): Draft['recovery'] {
+  const impossible = (text: string): Draft['recovery'] => ({ possible: false, text, inverse: null });
+  const leaves = leavesBelow(context, object);
+  if (leaves.length === 0)
+    return impossible(`What is in ${object} was never read: refresh it first to be able to make it anew.`);
+  if (leaves.length > LIMITS.actionNamesMax) return impossible(`${object} holds more than one action can write.`);
+  const values: Record<string, string> = {};
+  for (const [path, { writable }] of leaves) {
+    const relative = path.slice(object.length);
+    if (/(^|\.)\d+\./.test(relative))
+      return impossible(`${object} holds instances of its own, which one action cannot make.`);
+    if (writable !== true) continue;
+    const value = valueKnown(context, path);
+    if (value === null) return impossible(`The value of ${path} is not known.`);
+    if (value === '' && context.book.isSecret(context.device.profileId, path))
+      return impossible(`The device hides the value of ${path}.`);
+    values[relative] = value;
+  }
+  const table = object.replace(/\d+\.$/, '');
+  return {
+    possible: true,
+    text: 'Makes the instance anew with the values it had; it may get another number.',
+    inverse: { kind: 'add', name: table, values },
+  };
+}
+
+function firmwareRecovery({ firmwareBefore }: DraftContext, file: string | null): Draft['recovery'] {
+  if (firmwareBefore === null || firmwareBefore.id === file) {
+    const text = 'The firmware to return to is not among the files: none was installed from here before.';
+    return { possible: false, text, inverse: null };
+  }
+  return {
+    possible: true,
+    text: `Installs ${firmwareBefore.name} again, which the device was given before.`,
+    inverse: { kind: 'download', fileType: firmwareBefore.fileType, file: firmwareBefore.id },
   };
 }
 

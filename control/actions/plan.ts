@@ -12,6 +12,8 @@ import type { FileView, PlanView, Risk } from '../services.ts';
 import { DRAFTERS } from './plan-kinds.ts';
 import type { ActionRequest } from './request.ts';
 
+export const SOFTWARE_VERSION = 'DeviceInfo.SoftwareVersion';
+
 export interface PlanDevice {
   id: string;
   /** `Device.` or `InternetGatewayDevice.`, '' before the first Inform. */
@@ -38,6 +40,8 @@ export interface PlanInput {
   book: ProfileBook;
   /** The file a download names, when there is such a file. */
   file: FileView | null;
+  /** The firmware that the device was given last, when it is among the files still; only looked for when firmware is to be installed. */
+  firmwareBefore: FileView | null;
   commandKey: string;
   nowMs: number;
   /** Keyed digest of a text (SecretBox.digest): binds the hash to secrets without telling them. */
@@ -56,14 +60,16 @@ export interface Draft {
   impact: { reboot: boolean; serviceCut: boolean; text: string };
   risk: Risk;
   expected: string;
-  recovery: { possible: boolean; text: string; inverse: Inverse | null };
+  recovery: { possible: boolean; text: string; inverse: ActionRequest | null };
+  /** Values the draft counts on; what differs from them later is drift. */
+  basis: BasisValue[];
   /** Paths and names whose values are secret in this action, beyond what the profile knows. */
   secretNames: string[];
 }
-/** The work that would take the action back, as far as it is known before it runs. */
-export interface Inverse {
-  kind: 'set' | 'delete';
-  args: Record<string, unknown>;
+/** A value as it was known when the plan was made, secrets in plain: to be sealed. Null: it was not known, and anything may be found. */
+export interface BasisValue {
+  name: string;
+  value: string | null;
 }
 
 export type PlanRefusal = {
@@ -75,7 +81,9 @@ export interface Planned {
   type: 'ok';
   view: PlanView;
   args: Record<string, unknown>;
-  inverse: Inverse | null;
+  /** The request that would take the action back, as far as it is known before it runs. */
+  inverse: ActionRequest | null;
+  basis: BasisValue[];
   /** The request as it may be shown. */
   request: Record<string, unknown>;
 }
@@ -107,13 +115,15 @@ export function plan(input: PlanInput): Planned | PlanRefusal {
   };
   // Ages grow while a plan is looked at; what it is bound to does not.
   const ageless = { ...shown, diff: shown.diff.map((entry) => ({ ...entry, ageSeconds: null })) };
-  const bound = { device: device.id, kind: request.kind, ...ageless, args: input.digest(canonicalJson(args)) };
+  const inner = input.digest(canonicalJson({ args, basis: draft.basis }));
+  const bound = { device: device.id, kind: request.kind, ...ageless, args: inner };
   const hash = createHash('sha256').update(canonicalJson(bound)).digest('hex');
   return {
     type: 'ok',
     view: { hash, ...shown, createdAt: new Date(nowMs).toISOString() },
     args,
     inverse: draft.recovery.inverse,
+    basis: draft.basis,
     request: redactRecord(withoutCommon(request), isSecret),
   };
 }
@@ -139,9 +149,28 @@ export function pathsOfInterest(request: ActionRequest, device: PlanDevice, book
         .filter((diagnostic) => diagnostic.test === test)
         .map(({ object }) => object + STATE_PARAMETER);
     }
+    case 'download':
+      return device.root === '' ? [] : [device.root + SOFTWARE_VERSION];
     default:
       return [];
   }
+}
+
+/** The objects whose whole content planning needs: what is deleted is what a recovery would have to make anew. */
+export function objectsOfInterest(request: ActionRequest, device: PlanDevice, book: ProfileBook): string[] {
+  if (request.kind !== 'delete') return [];
+  return book.candidates(device.profileId, request.name).filter((path) => path.endsWith('.'));
+}
+
+/** Names of basis values that are others now. @param now what is known of a path now, null when nothing is. */
+export function drift(basis: readonly BasisValue[], now: (path: string) => string | null): string[] {
+  return basis.filter(({ name, value }) => value !== null && now(name) !== value).map(({ name }) => name);
+}
+
+/** What is known of a path: a secret opened, null for objects and what was never read. */
+export function valueKnown({ known, unseal }: Pick<PlanInput, 'known' | 'unseal'>, path: string): string | null {
+  const entry = known.get(path);
+  return entry?.sealed ? unseal(path, entry.sealed) : (entry?.value ?? null);
 }
 
 function resolveName({ device, book, known }: PlanInput, name: string): ResolvedName | PlanRefusal {
@@ -168,6 +197,6 @@ export const short = (name: string): string =>
 const hide = (value: string | null): string | null => (value === null || value === '' ? value : REDACTED);
 
 function withoutCommon(request: ActionRequest): Record<string, unknown> {
-  const { reason: _reason, reference: _reference, wake: _wake, expiresAt: _expiresAt, kind: _kind, ...rest } = request;
+  const { reason: _1, reference: _2, wake: _3, expiresAt: _4, preview: _5, kind: _6, ...rest } = request;
   return rest;
 }

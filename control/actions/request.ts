@@ -27,6 +27,8 @@ const common = {
   wake: z.boolean().optional(),
   /** ISO 8601 time after which the action must not start any more. */
   expiresAt: z.iso.datetime({ offset: true }).optional(),
+  /** Plan only: nothing happens before the plan is submitted with its hash. */
+  preview: z.boolean().optional(),
 };
 
 const kinds = [

@@ -1,19 +1,31 @@
 // ActionService: what the API calls. Each call is one step of the life of an action; the steps themselves are the files beside this one.
 
-import { Refused } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { ControlContext } from '../context.ts';
 import type { Reconciler } from '../reconciler.ts';
-import { type ActionDetail, type ActionService, isEnded } from '../services.ts';
+import type { ActionDetail, ActionService } from '../services.ts';
+import { approveAction, rejectAction, submitAction } from './approve.ts';
 import { createAction } from './create.ts';
 import { cancelAction } from './end-here.ts';
+import { readFresh } from './fresh-values.ts';
+import { closeAction, listQueue } from './queue.ts';
+import { recoverAction } from './recover.ts';
 import { listActions, readAction } from './views.ts';
 
 /** ActionService over the context; `handOver` is told when there is something new for an edge. */
 export function actionService(context: ControlContext, handOver: Reconciler): ActionService {
   const { sql } = context;
+  const wait = (id: string, timeoutMs: number, signal?: AbortSignal): Promise<ActionDetail> =>
+    waitForEnd(context, id, timeoutMs, signal);
   return {
     async create(deviceId, request, { principal, idempotencyKey }) {
+      if (request.preview === true) {
+        const readingId = await readFresh(context, deviceId, request);
+        if (readingId !== null) {
+          handOver.signal();
+          await wait(readingId, LIMITS.planRefreshMs);
+        }
+      }
       const { id, created } = await createAction(context, deviceId, request, {
         principal,
         idempotencyKey: idempotencyKey ?? null,
@@ -23,33 +35,35 @@ export function actionService(context: ControlContext, handOver: Reconciler): Ac
     },
     list: (query) => listActions(sql, query),
     get: (id) => readAction(sql, id),
-    waitForEnd: (id, timeoutMs, signal) => waitForEnd(context, id, timeoutMs, signal),
+    waitForEnd: wait,
     async cancel(id, principal) {
       const { askEdge } = await cancelAction(context, id, principal);
       if (askEdge) handOver.signal();
       return await readAction(sql, id);
     },
-    async approve(id) {
-      const { state } = await readAction(sql, id);
-      const why = `Action ${id} does not wait for approval: it is ${state}. Every risk class is approved automatically.`;
-      throw new Refused(409, 'not-awaiting-approval', why);
+    async submit(id, planHash, principal) {
+      await submitAction(context, id, planHash, principal);
+      handOver.signal();
+      return await readAction(sql, id);
     },
-    async reject(id) {
-      const { state } = await readAction(sql, id);
-      const hint = isEnded(state) ? '' : ' Cancel it to take it back.';
-      throw new Refused(
-        409,
-        'not-awaiting-approval',
-        `Action ${id} does not wait for approval: it is ${state}.${hint}`,
-      );
+    async approve(id, planHash, principal) {
+      await approveAction(context, id, planHash, principal);
+      handOver.signal();
+      return await readAction(sql, id);
     },
-    async recover(id) {
-      const { state, recovery } = await readAction(sql, id);
-      if (!isEnded(state)) throw new Refused(409, 'not-recoverable', `Action ${id} has not ended yet: it is ${state}.`);
-      if (!recovery.possible)
-        throw new Refused(409, 'not-recoverable', `Action ${id} cannot be taken back: ${recovery.text}`);
-      const message = `Running a recovery is not offered yet. Make an action with the values before, which are in the evidence of ${id}.`;
-      throw new Refused(409, 'not-recoverable', message);
+    async reject(id, why, principal) {
+      await rejectAction(context, id, why, principal);
+      return await readAction(sql, id);
+    },
+    async recover(id, principal) {
+      const recovery = await recoverAction(context, id, principal);
+      handOver.signal();
+      return await readAction(sql, recovery);
+    },
+    queue: (query) => listQueue(context, query),
+    async close(id, note, principal) {
+      await closeAction(context, id, note, principal);
+      return await readAction(sql, id);
     },
   };
 }

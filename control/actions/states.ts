@@ -4,16 +4,16 @@
 //      └──────────(auto)──────────────▲        │          │            │ (results may come without progress before them)
 //                                     └────────┴──────────┴────────────▶
 //   any open state ─▶ cancelled | expired          expired ─(the device's own result, late)─▶ done | …
-//   done | partial | failed ─▶ recovering ─▶ recovered | stuck
+//   done | partial | failed | stuck ─▶ recovering ─▶ recovered | stuck
 //
-// planned             made with its plan, nothing decided. Leaves at once, by its risk class.
-// awaiting-approval   a person must decide. Leaves by approval, rejection (cancelled) or its deadline.
+// planned             made with its plan, nothing decided: a preview. Others leave it in the moment they are made.
+// awaiting-approval   a person must decide. Leaves by approval, rejection or drift (cancelled), or its deadline.
 // ready               may run; the edge gets it, or has it and waits for the CPE.
 // running, verifying  its RPCs go on; verifying while values are read back. A wait for the CPE's own event counts as running.
 // done                verified, or applied without a way to read back (then outcome is 'applied').
 // partial, unsupported, refused, failed   ended otherwise, by the device's answer; kept in sight until a person closes them.
 // expired             its deadline passed before it ran, as far as control knows.
-// recovering          its inverse plan runs; recovered or stuck when that ended.
+// recovering          its inverse plan runs, as an action of its own; recovered or stuck when that ended. From stuck it may be tried again.
 
 import { StarlingError } from '../../base/errors.ts';
 import type { Outcome } from '../../bus/messages.ts';
@@ -35,7 +35,7 @@ const NEXT: Readonly<Record<ActionState, readonly ActionState[]>> = {
   refused: [],
   recovering: ['recovered', 'stuck'],
   recovered: [],
-  stuck: [],
+  stuck: ['recovering'],
   cancelled: [],
   // What the device did is the truth, whenever it is heard of.
   expired: RESULTS,

@@ -2,11 +2,13 @@
 
 import { Refused } from '../../base/errors.ts';
 import type { ActionKind, ActionResult, Outcome } from '../../bus/messages.ts';
+import type { ApprovalDecision } from '../policy/approval-matrix.ts';
 import { keyOf, pageOf, rowsOf } from '../registry/cursor.ts';
 import type { ActionDetail, ActionQuery, ActionState, ActionView, Page, PlanView } from '../services.ts';
 import { iso, isoOrNull, type Sql } from '../store/postgres.ts';
+import type { ApprovalRow } from './insert.ts';
 
-interface ActionRow {
+export interface ActionRow {
   id: string;
   kind: ActionKind;
   state: ActionState;
@@ -30,6 +32,12 @@ interface ActionRow {
   expires_at: Date;
   started_at: Date | null;
   ended_at: Date | null;
+  recovers: string | null;
+  unknown: boolean;
+  closed_at: Date | null;
+  closed_by: string | null;
+  close_note: string | null;
+  approval: ApprovalDecision | null;
 }
 
 /** One page, newest first. Throws Refused 400 for a forged cursor. */
@@ -46,7 +54,7 @@ export async function listActions(sql: Sql, query: ActionQuery): Promise<Page<Ac
       and ${state === null ? sql`true` : sql`state = ${state}`}
       and ${reference === null ? sql`true` : sql`reference = ${reference}`}
     order by id desc limit ${limit + 1}`;
-  return pageOf(rows, limit, view, (row) => row.id);
+  return pageOf(rows, limit, actionView, (row) => row.id);
 }
 
 /** Throws Refused 404 'unknown-action'. */
@@ -57,37 +65,50 @@ export async function readAction(sql: Sql, id: string): Promise<ActionDetail> {
       possible: boolean;
       recovery_text: string;
       recovery_state: ActionDetail['recovery']['state'];
+      recovered_by: string | null;
       result: ActionResult | null;
     })[]
   >`
-    select a.*, p.plan, r.possible, r.text as recovery_text, r.state as recovery_state, s.result
+    select a.*, p.plan, r.possible, r.text as recovery_text, r.state as recovery_state, s.result,
+      (select max(b.id) from action b where b.recovers = a.id) as recovered_by
     from action a join action_plan p on p.action_id = a.id join action_recovery r on r.action_id = a.id
     left join action_result s on s.action_id = a.id and s.generation = a.generation
     where a.id = ${id}`;
   if (!row) throw new Refused(404, 'unknown-action', `There is no action ${id}. GET /actions lists them.`);
   const [approvals, evidence] = await Promise.all([
-    sql<{ decision: 'auto' | 'approved' | 'rejected'; by_name: string; plan_hash: string; why: string; at: Date }[]>`
-      select decision, by_name, plan_hash, why, at from action_approval where action_id = ${id} order by seq`,
+    sql<ApprovalRow[]>`select * from action_approval where action_id = ${id} order by seq`,
     sql<{ seq: string; at: Date; kind: string; body: Record<string, unknown> }[]>`
       select seq, at, kind, body from evidence where action_id = ${id} order by seq`,
   ]);
   return {
-    ...view(row),
+    ...actionView(row),
     plan: row.plan,
-    approvals: approvals.map(({ decision, by_name, plan_hash, why, at }) => ({
+    needs:
+      row.state === 'awaiting-approval' && row.approval !== null
+        ? { need: row.approval.need, approvers: [...row.approval.approvers], why: row.approval.why }
+        : null,
+    approvals: approvals.map(({ decision, by_name, by_role, plan_hash, why, at, expires_at }) => ({
       decision,
       by: by_name,
+      role: by_role,
       planHash: plan_hash,
       at: iso(at),
+      until: isoOrNull(expires_at),
       why,
     })),
     result: row.result,
-    recovery: { possible: row.possible, text: row.recovery_text, state: row.recovery_state },
+    recovery: {
+      possible: row.possible,
+      text: row.recovery_text,
+      state: row.recovery_state,
+      actionId: row.recovered_by,
+    },
     evidence: evidence.map((entry) => ({ ...entry, at: iso(entry.at) })),
   };
 }
 
-function view(row: ActionRow): ActionView {
+/** One action as callers see it. */
+export function actionView(row: ActionRow): ActionView {
   const { id, kind, state, outcome, why, request, generation, priority, wake, customer, site } = row;
   return {
     id,
@@ -112,5 +133,8 @@ function view(row: ActionRow): ActionView {
     expiresAt: iso(row.expires_at),
     startedAt: isoOrNull(row.started_at),
     endedAt: isoOrNull(row.ended_at),
+    recovers: row.recovers,
+    closed:
+      row.closed_at === null ? null : { at: iso(row.closed_at), by: row.closed_by ?? '', note: row.close_note ?? '' },
   };
 }

@@ -4,10 +4,17 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { LIMITS } from '../../base/limits.ts';
-import { ACTION_KINDS } from '../../bus/messages.ts';
+import { ACTION_KINDS, type ActionKind } from '../../bus/messages.ts';
 import { type ActionRequest, actionRequest } from '../actions/request.ts';
 import { permissionFor } from '../permissions.ts';
-import { ACTION_STATES, type ActionDetail, type ActionService, type IdempotencyService, isEnded } from '../services.ts';
+import {
+  ACTION_STATES,
+  type ActionDetail,
+  type ActionService,
+  type IdempotencyService,
+  isEnded,
+  type Principal,
+} from '../services.ts';
 import { type ApiEnv, demand, may } from './auth.ts';
 import { jsonBody } from './body.ts';
 import { claimKey, idempotencyHeader, once } from './idempotency.ts';
@@ -27,10 +34,13 @@ import {
   queryText,
   TOO_MANY,
 } from './routes.ts';
-import { actionDetail, actionView, pageOf } from './views.ts';
+import { actionDetail, actionView, pageOf, queueEntry } from './views.ts';
 
-const planText = `The body is checked by its \`kind\`; fields it does not have are refused by name. The action is planned, approved as
-its risk demands and handed to the edge of the device.
+const planText = `The body is checked by its \`kind\`; fields it does not have are refused by name. The action is planned, and handed to the
+edge of the device when the approval matrix asks nobody; otherwise it is \`awaiting-approval\`, and \`needs\` says who is asked.
+
+With \`"preview": true\` it is planned only: look at \`plan\`, then submit it with \`plan.hash\`. Values that are old are read from the device
+first, when it can be woken; \`plan.diff\` says of each how old it is.
 
 With \`?wait=SECONDS\` the answer comes when the action has ended, or when the time is over. 201: made by this request and ended.
 200: made by an earlier request with the same Idempotency-Key, and ended. 202: not ended yet; read it again under \`Location\`.
@@ -87,7 +97,7 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
     }),
     async (c) => {
       const request = c.req.valid('json');
-      demand(c.get('principal'), permissionFor(request.kind));
+      demandKind(c.get('principal'), request.kind);
       const waitMs = (c.req.valid('query').wait ?? 0) * 1_000;
       // The place to wait is taken first: a call that is refused one must not leave an action behind.
       const place = waitMs > 0 ? waits.enter(c.req.raw.signal) : null;
@@ -160,8 +170,29 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
   const planHash = z
     .string()
     .regex(/^[0-9a-f]{64}$/, 'must be the plan.hash of the action')
-    .optional()
-    .openapi({ description: 'The hash of the plan that was looked at; another plan is then not approved.' });
+    .openapi({ description: 'The hash of the plan that was looked at.' });
+  const ofPlan = body(z.strictObject({ planHash }));
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/api/v1/actions/{id}/submit',
+      ...about(
+        'Actions',
+        'Submit a preview',
+        'act-read',
+        'It becomes ready, or waits for approval. 409 when it is no preview, its plan is another one, or the device has changed since.',
+      ),
+      middleware: [may('act-read'), jsonBody, once(idempotency)],
+      request: { params: idParams, headers: idempotencyHeader, body: ofPlan },
+      responses: { 200: detail('The action as it is now.'), ...change },
+    }),
+    async (c) => {
+      const { id } = c.req.valid('param');
+      demandKind(c.get('principal'), (await actions.get(id)).kind);
+      return c.json(await actions.submit(id, c.req.valid('json').planHash, c.get('principal')), 200);
+    },
+  );
+
   api.openapi(
     createRoute({
       method: 'post',
@@ -170,14 +201,14 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
         'Actions',
         'Approve an action',
         'approve',
-        '409 unless it waits for approval; actions are approved automatically today.',
+        'For the plan of this hash alone. 409 unless it waits for approval; 403 for the wrong person. A device that has changed since it was planned ends the action.',
       ),
       middleware: [may('approve'), jsonBody, once(idempotency)],
-      request: { params: idParams, headers: idempotencyHeader, body: body(z.strictObject({ planHash })) },
+      request: { params: idParams, headers: idempotencyHeader, body: ofPlan },
       responses: { 200: detail('The action as it is now.'), ...change },
     }),
     async (c) => {
-      const hash = c.req.valid('json').planHash ?? null;
+      const { planHash: hash } = c.req.valid('json');
       return c.json(await actions.approve(c.req.valid('param').id, hash, c.get('principal')), 200);
     },
   );
@@ -205,13 +236,67 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
     createRoute({
       method: 'post',
       path: '/api/v1/actions/{id}/recover',
-      ...about('Actions', 'Run the recovery of an action', 'act', '409 with the reason when there is none to run.'),
+      ...about(
+        'Actions',
+        'Take an action back',
+        'act',
+        'Runs the inverse of what it did, as an action of its own, which is answered. 409 with the reason when there is none.',
+      ),
       middleware: [may('act'), jsonBody, once(idempotency)],
       request: { params: idParams, headers: idempotencyHeader, body: nothing },
-      responses: { 200: detail('The action as it is now.'), ...change },
+      responses: { 200: detail('The action that takes it back.'), ...change },
     }),
     async (c) => c.json(await actions.recover(c.req.valid('param').id, c.get('principal')), 200),
   );
+
+  api.openapi(
+    createRoute({
+      method: 'get',
+      path: '/api/v1/queue',
+      ...about(
+        'Actions',
+        'What somebody has to look at',
+        'read',
+        'Actions that ended partial, unsupported, refused, failed or stuck, or of which nobody knows, until a person closes them.',
+      ),
+      middleware: [may('read')],
+      request: {
+        query: z.strictObject({
+          deviceId: queryText.optional(),
+          kind: z.enum(ACTION_KINDS).optional(),
+          state: z.enum(ACTION_STATES).optional(),
+          ...page,
+        }),
+      },
+      responses: { 200: json(pageOf(queueEntry, 'QueuePage'), 'One page, newest first.'), ...FAILURES },
+    }),
+    async (c) => c.json(await actions.queue(c.req.valid('query')), 200),
+  );
+
+  api.openapi(
+    createRoute({
+      method: 'post',
+      path: '/api/v1/actions/{id}/close',
+      ...about('Actions', 'Take an action out of the queue', 'act', '409 when nobody has to look at it.'),
+      middleware: [may('act'), jsonBody, once(idempotency)],
+      request: {
+        params: idParams,
+        headers: idempotencyHeader,
+        body: body(z.strictObject({ note: z.string().trim().min(1).max(1_000) })),
+      },
+      responses: { 200: detail('The action as it is now.'), ...change },
+    }),
+    async (c) => {
+      const { note } = c.req.valid('json');
+      return c.json(await actions.close(c.req.valid('param').id, note, c.get('principal')), 200);
+    },
+  );
+}
+
+/** What an agent proposes beyond reading, a person approves: so says the matrix. */
+function demandKind(principal: Principal, kind: ActionKind): void {
+  const permission = permissionFor(kind);
+  demand(principal, principal.role === 'agent' && permission === 'act' ? 'propose' : permission);
 }
 
 /**

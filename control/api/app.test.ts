@@ -87,7 +87,9 @@ test.each([
   ['support', 'rpc', 403],
   ['engineer', 'rpc', 202],
   ['agent', 'get', 202],
-  ['agent', 'set', 403],
+  // Proposed; the matrix asks a person.
+  ['agent', 'set', 202],
+  ['agent', 'rpc', 403],
   ['finance', 'get', 403],
   ['auditor', 'get', 403],
 ])('role %s and an action of kind %s: %i', async (role, kind, status) => {
@@ -208,18 +210,25 @@ test('?wait answers 201 when the action has ended, 202 when the time is over fir
   expect((await call('POST', `${ACTIONS}?wait=121`, { kind: 'reboot' })).status).toBe(400);
 });
 
-test.each(['approve', 'reject', 'recover'])(
-  '%s answers 409 with the reason when the action does not allow it',
-  async (verb) => {
-    const { call } = setUp();
-    await call('POST', ACTIONS, { kind: 'reboot' });
-    const answer = await call('POST', `/api/v1/actions/A1/${verb}`, verb === 'reject' ? { why: 'no' } : undefined);
-    expect(answer.status).toBe(409);
-    expect(
-      (await call('POST', `/api/v1/actions/A9/${verb}`, verb === 'reject' ? { why: 'no' } : undefined)).status,
-    ).toBe(404);
-  },
-);
+test.each([
+  ['submit', { planHash: '0'.repeat(64) }],
+  ['approve', { planHash: '0'.repeat(64) }],
+  ['reject', { why: 'no' }],
+  ['recover', undefined],
+  ['close', { note: 'seen' }],
+])('%s answers 409 with the reason when the action does not allow it', async (verb, sent) => {
+  const { call } = setUp();
+  await call('POST', ACTIONS, { kind: 'reboot' });
+  expect((await call('POST', `/api/v1/actions/A1/${verb}`, sent)).status).toBe(409);
+  expect((await call('POST', `/api/v1/actions/A9/${verb}`, sent)).status).toBe(404);
+});
+
+test.each(['submit', 'approve'])('%s without the hash of the plan that was looked at: 422', async (verb) => {
+  const { call } = setUp();
+  await call('POST', ACTIONS, { kind: 'reboot' });
+  for (const sent of [{}, { planHash: 'abc' }])
+    expect((await call('POST', `/api/v1/actions/A1/${verb}`, sent)).status).toBe(422);
+});
 
 test('cancel needs no body', async () => {
   const { call } = setUp();

@@ -16,6 +16,7 @@ import { evidenceRoutes } from './evidence.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { indexRoute } from './index-page.ts';
+import { matrixRoutes } from './matrix.ts';
 import { OpenRequests } from './open-requests.ts';
 import { openapiRoutes } from './openapi.ts';
 import { type Api, newApi } from './routes.ts';
@@ -64,6 +65,7 @@ export function createApi(needs: ApiNeeds): ApiApp {
   wakeRoutes(api, services.devices, services.idempotency);
   actionRoutes(api, { actions: services.actions, idempotency: services.idempotency, waits });
   connectorRoutes(api, services.connectors);
+  matrixRoutes(api, services.matrix, services.idempotency);
   evidenceRoutes(api, services.evidence);
   eventRoutes(api, { events: services.events, streams, heartbeatMs, log });
   fileRoutes(api, services.files, services.idempotency);

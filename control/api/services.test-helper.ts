@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { Refused } from '../../base/errors.ts';
 import type { Role } from '../permissions.ts';
+import { DEFAULT_MATRIX } from '../policy/approval-matrix.ts';
 import type {
   ActionDetail,
   ActionState,
@@ -152,6 +153,9 @@ export function memoryServices() {
           expiresAt: AT,
           startedAt: null,
           endedAt: null,
+          recovers: null,
+          closed: null,
+          needs: null,
           plan: {
             hash: '0'.repeat(64),
             rpcs: [],
@@ -164,7 +168,7 @@ export function memoryServices() {
           },
           approvals: [],
           result: null,
-          recovery: { possible: false, text: '', state: 'not-run' },
+          recovery: { possible: false, text: '', state: 'not-run', actionId: null },
           evidence: [],
         };
         actions.set(id, action);
@@ -187,9 +191,16 @@ export function memoryServices() {
         return known(actions, id, 'unknown-action');
       },
       cancel: async (id) => Object.assign(known(actions, id, 'unknown-action'), { state: 'cancelled' }),
+      submit: (id) => refuse(id, 'not-planned'),
       approve: (id) => refuse(id, 'not-awaiting-approval'),
       reject: (id) => refuse(id, 'not-awaiting-approval'),
       recover: (id) => refuse(id, 'not-recoverable'),
+      queue: async () => ({ items: [], next: null }),
+      close: (id) => refuse(id, 'not-in-queue'),
+    },
+    matrix: {
+      get: async () => DEFAULT_MATRIX,
+      put: async (matrix) => matrix,
     },
     files: {
       add: async (source, meta, principal) => {

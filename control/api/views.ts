@@ -4,6 +4,7 @@
 import { z } from '@hono/zod-openapi';
 import { ACTION_KINDS, type ActionResult, OUTCOMES } from '../../bus/messages.ts';
 import { ROLES } from '../permissions.ts';
+import { APPROVAL_NEEDS } from '../policy/approval-matrix.ts';
 import {
   ACTION_STATES,
   type ActionDetail,
@@ -14,6 +15,7 @@ import {
   type FileView,
   type HealthView,
   type ParameterView,
+  type QueueEntry,
   type TimelineEntry,
   type TokenView,
 } from '../services.ts';
@@ -122,6 +124,11 @@ export const actionView = z
     expiresAt: time,
     startedAt: time.nullable(),
     endedAt: time.nullable(),
+    recovers: z.string().nullable().openapi({ description: 'The action that this one takes back.' }),
+    closed: z
+      .object({ at: time, by: z.string(), note: z.string() })
+      .nullable()
+      .openapi({ description: 'Who looked at what did not end well.' }),
   })
   .openapi('Action') satisfies z.ZodType<ActionView>;
 
@@ -130,6 +137,7 @@ const actionResult = z
   .object({
     outcome: z.enum(OUTCOMES),
     why: z.string(),
+    unknown: z.boolean().optional().openapi({ description: 'True when what the device did is not known.' }),
     before: z.array(parameterValue),
     after: z.array(parameterValue),
     items: z.array(
@@ -185,20 +193,39 @@ export const actionDetail = actionView
       recovery,
       createdAt: time,
     }),
+    needs: z
+      .object({ need: z.enum(APPROVAL_NEEDS), approvers: z.array(z.enum(ROLES)), why: z.string() })
+      .nullable()
+      .openapi({ description: 'Who has to approve it, while it waits for that.' }),
     approvals: z.array(
       z.object({
         decision: z.enum(['auto', 'approved', 'rejected']),
         by: z.string(),
+        role: z.string().nullable(),
         planHash: z.string(),
         at: time,
+        until: time.nullable(),
         why: z.string(),
       }),
     ),
     result: actionResult.nullable(),
-    recovery: recovery.extend({ state: z.enum(['not-run', 'running', 'done', 'failed']) }),
+    recovery: recovery.extend({
+      state: z.enum(['not-run', 'running', 'done', 'failed']),
+      actionId: z.string().nullable().openapi({ description: 'The action that took it back, or tried to last.' }),
+    }),
     evidence: z.array(z.object({ seq: z.string(), at: time, kind: z.string(), body: facts })),
   })
   .openapi('ActionDetail') satisfies z.ZodType<ActionDetail>;
+
+export const queueEntry = z
+  .object({
+    action: actionView,
+    faults: z.array(z.object({ code: faultCode, text: z.string() })),
+    isKnown: z.boolean().openapi({ description: 'False: what the device did is not known, and somebody has to look.' }),
+    nextStep: z.string(),
+    ageSeconds: z.number().openapi({ description: 'Since it ended.' }),
+  })
+  .openapi('QueueEntry') satisfies z.ZodType<QueueEntry>;
 
 export const fileView = z
   .object({

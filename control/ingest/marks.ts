@@ -91,11 +91,13 @@ export async function dropLostStore(
     where sent_to = ${hello.edgeId} and ended_at is null and state = 'ready' and ${isHereAlone}`;
   // What had begun must not be repeated blindly: nobody knows how far it came.
   const begun = await tx<OpenRow[]>`
-    select id, device_id, kind, state, generation, claimed_at, cancel_asked_at from action
+    select id, device_id, kind, state, generation, claimed_at, cancel_asked_at, recovers from action
     where sent_to = ${hello.edgeId} and ended_at is null and state in ('running', 'verifying') and ${isHereAlone}
     order by id for no key update`;
   const why = 'It ran when its edge lost its store: look at the device before doing it again.';
-  return await end(tx, context, begun, { state: 'failed', why }, context.clock.now(), { edgeId: hello.edgeId });
+  return await end(tx, context, begun, { state: 'failed', why, unknown: true }, context.clock.now(), {
+    edgeId: hello.edgeId,
+  });
 }
 
 /** Writes the marks that were raised, and what edges said of themselves. */

@@ -4,12 +4,14 @@
 import { randomBytes } from 'node:crypto';
 import { LIMITS } from '../../base/limits.ts';
 import type { DeviceSettings } from '../../bus/messages.ts';
-import { PRIORITY, planKnown, readKnown } from '../actions/create.ts';
+import { PRIORITY, planKnown } from '../actions/create.ts';
 import type { Owner, PlannedAction } from '../actions/insert.ts';
+import { readKnown } from '../actions/knowledge.ts';
 import type { ActionRequest } from '../actions/request.ts';
 import type { ControlContext } from '../context.ts';
 import { NO_SETTINGS, readCredentials, writeCredentials } from '../registry/credentials.ts';
 import type { Sql } from '../store/postgres.ts';
+import { readMatrix } from './matrix-store.ts';
 
 const USERNAME = 'management.connection-request-username';
 const PASSWORD = 'management.connection-request-password';
@@ -24,6 +26,7 @@ const OWNER: Owner = {
   name: CONNECTION_REQUEST_POLICY,
   role: 'policy',
   tokenId: null,
+  person: null,
   reason: 'Each device has connection-request credentials of its own.',
   reference: null,
 };
@@ -49,6 +52,7 @@ export async function planConnectionRequestCredentials(
     [USERNAME, PASSWORD].flatMap((name) => context.book.candidates(profile, name)),
   );
   const known = await readKnown(tx, ids, [...new Set(paths)]);
+  const matrix = await readMatrix(tx);
   const settings = new Map<string, DeviceSettings>();
   const actions: PlannedAction[] = [];
   for (const { id, root, profile } of rows) {
@@ -62,7 +66,8 @@ export async function planConnectionRequestCredentials(
       priority: PRIORITY.policy,
       idempotencyKey: null,
     };
-    const action = planKnown(context, wanted, known.get(id) ?? new Map(), null);
+    const knowledge = { known: known.get(id) ?? new Map(), file: null, firmwareBefore: null };
+    const action = planKnown(context, matrix, wanted, knowledge);
     if ('code' in action) {
       context.log.info({ deviceId: id, why: action.message }, 'no connection-request credentials for this device');
       continue;

@@ -18,7 +18,15 @@ import { infosOf, numberOf, request } from './answers.ts';
 import { faultResult, INVALID_NAME } from './fault-outcome.ts';
 import { beginReading, type Reading, readAnswer, readRequest } from './reading.ts';
 import { type SetState, set, setFrom } from './set.ts';
-import { type Answer, emptyResult, type Task, type TaskContext, type TaskFact, type TaskResult } from './task.ts';
+import {
+  type Answer,
+  emptyResult,
+  type Task,
+  type TaskContext,
+  type TaskFact,
+  type TaskResult,
+  unknownResult,
+} from './task.ts';
 import { objectArg, wantedArg } from './work-args.ts';
 import { redactValues } from './writing.ts';
 
@@ -131,7 +139,7 @@ function checked(
   const table = objectArg(work);
   if (before === null || now === null) {
     const why = `The session broke while adding to ${table}, and the CPE does not list its instances: whether one was added is not known.`;
-    return { phase: 'ended', result: emptyResult('failed', why) };
+    return { phase: 'ended', result: unknownResult(why) };
   }
   const fresh = now.filter((instance) => !before.includes(instance));
   if (fresh.length === 0 && answered) {
@@ -141,7 +149,7 @@ function checked(
   if (fresh.length === 0) return { phase: 'adding', instances: now };
   if (fresh.length === 1) return added(work, fresh[0]!, false, context);
   const why = `The session broke while adding to ${table}; since then ${fresh.length} instances are new (${fresh.join(', ')}), and which one is ours is not known.`;
-  return { phase: 'ended', result: { ...emptyResult('failed', why), data: { instances: fresh } } };
+  return { phase: 'ended', result: { ...unknownResult(why), data: { instances: fresh } } };
 }
 
 function added(work: Work, instance: string, later: boolean, context: TaskContext): AddState {

@@ -11,7 +11,7 @@ import type { Work } from '../../bus/messages.ts';
 import type { EventStruct } from '../../cwmp/message.ts';
 import type { AcsRequest } from '../../cwmp/session.ts';
 import { faultResult } from './fault-outcome.ts';
-import { emptyResult, type Task, type TaskResult } from './task.ts';
+import { emptyResult, type Task, type TaskResult, unknownResult } from './task.ts';
 
 export type AwaitState =
   | { phase: 'ready' }
@@ -84,5 +84,5 @@ function proves(kind: Awaited, work: Work, { EventCode, CommandKey }: EventStruc
 function late(kind: Awaited, answered: boolean): TaskResult {
   if (answered) return emptyResult('failed', kind.words.late);
   const why = `${kind.words.late} The session broke before the CPE confirmed the request, which was not repeated.`;
-  return emptyResult('failed', why);
+  return unknownResult(why);
 }

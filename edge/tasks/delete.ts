@@ -13,7 +13,15 @@ import type { ParameterValue } from '../../cwmp/message.ts';
 import { isInstance, lastPart, parentPath } from '../../cwmp/paths.ts';
 import { infosOf, numberOf, request, valuesFact, valuesOf } from './answers.ts';
 import { faultResult, INVALID_NAME, sayFault } from './fault-outcome.ts';
-import { type Answer, emptyResult, type Task, type TaskContext, type TaskFact, type TaskResult } from './task.ts';
+import {
+  type Answer,
+  emptyResult,
+  type Task,
+  type TaskContext,
+  type TaskFact,
+  type TaskResult,
+  unknownResult,
+} from './task.ts';
 import { badArgs, objectArg } from './work-args.ts';
 import { redactValues } from './writing.ts';
 
@@ -109,8 +117,7 @@ function verified(
       'applied',
       `${object} was deleted, but its table could not be read to verify it: ${told}.`,
     );
-    const unsure = emptyResult(
-      'failed',
+    const unsure = unknownResult(
       `The session broke while deleting ${object}, and its table could not be read: ${told}.`,
     );
     return { state: end(state.sure ? sure : unsure), facts: [] };

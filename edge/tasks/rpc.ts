@@ -11,7 +11,7 @@ import { cpeMethod } from '../../cwmp/rpc-table.ts';
 import { attributesOf, infosOf, textOf, valuesFact, valuesOf } from './answers.ts';
 import { faultResult } from './fault-outcome.ts';
 import { redactArgs } from './redacting.ts';
-import { emptyResult, type Task, type TaskFact, type TaskResult } from './task.ts';
+import { emptyResult, type Task, type TaskFact, type TaskResult, unknownResult } from './task.ts';
 import { badArgs, textArg } from './work-args.ts';
 
 export type RpcState = { phase: 'ready' } | { phase: 'sent' } | { phase: 'ended'; result: TaskResult };
@@ -46,7 +46,7 @@ export const rpc: Task<RpcState> = {
     const method = methodOf(work);
     if (cpeMethod(method)?.idempotent === true) return { phase: 'ready' };
     const why = `The session broke before the CPE answered ${method}; whether it was carried out is not known, and it was not repeated.`;
-    return { phase: 'ended', result: emptyResult('failed', why) };
+    return { phase: 'ended', result: unknownResult(why) };
   },
 };
 

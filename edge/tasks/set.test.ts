@@ -70,6 +70,38 @@ test.each([
   expect(written(run)).toMatchObject([[{ Type: expected }]]);
 });
 
+test('set: what was approved is not written over a value that nobody saw', () => {
+  const work = set({ [SSID]: 'new', [CHANNEL]: '11' });
+  work.args['expected'] = [
+    { name: SSID, value: 'older' },
+    { name: CHANNEL, value: '6' },
+  ];
+  const run = new Operation(home(), work).session();
+  expect(written(run)).toEqual([]);
+  expect(run.result).toMatchObject({
+    outcome: 'refused',
+    items: [
+      { name: SSID, status: 'drifted' },
+      { name: CHANNEL, status: 'not-written' },
+    ],
+  });
+  expect(run.result.why).toContain('make a new preview');
+});
+
+test('set: an approved value that is so already, or was not known, is no drift; one that the CPE hides cannot be told', () => {
+  const work = set({ [SSID]: 'new', [CHANNEL]: '6', [KEY]: 'newsecret' });
+  work.args['expected'] = [
+    { name: SSID, value: null },
+    { name: CHANNEL, value: '1' },
+    { name: KEY, value: 'whatever' },
+  ];
+  const run = new Operation(home(), work);
+  run.cpe.misbehaviour = { hides: [KEY] };
+  run.session();
+  expect(written(run)).toHaveLength(1);
+  expect(run.result.outcome).toBe('applied');
+});
+
 test('set: a refused value refuses all, says which, and reads back that nothing took', () => {
   const run = new Operation(home(), set({ [SSID]: 'new', [MODEL]: 'Other' })).session();
   expect(run.result.outcome).toBe('refused');

@@ -18,7 +18,7 @@ import { elsewhere } from './fault-outcome.ts';
 import { judge } from './judging.ts';
 import { beginReading, chunk, type Reading, readAnswer, readRequest } from './reading.ts';
 import { type Answer, emptyResult, type Task, type TaskContext, type TaskFact, type TaskResult } from './task.ts';
-import { type Wanted, wantedArg } from './work-args.ts';
+import { expectedArg, type Wanted, wantedArg } from './work-args.ts';
 import { compare, faultItems, type Item, redactValues, writeRequest } from './writing.ts';
 
 export type SetState =
@@ -41,6 +41,7 @@ export type SetState =
 export const set: Task<SetState> = {
   start(work) {
     wantedArg(work, true);
+    expectedArg(work);
     return { phase: 'starting' };
   },
 
@@ -71,7 +72,10 @@ export const set: Task<SetState> = {
         const { reading, values, facts } = readAnswer(state.reading, answer);
         const asked = values.filter(({ Name }) => wanted.some(({ name }) => name === Name));
         const read = { ...state, reading, current: [...state.current, ...asked] };
-        return { state: readRequest(reading) === null ? compared(wanted, read, context) : read, facts };
+        return {
+          state: readRequest(reading) === null ? compared(wanted, expectedArg(work), read, context) : read,
+          facts,
+        };
       }
       case 'writing':
         return { state: wrote(wanted, state, answer, context), facts: [] };
@@ -97,6 +101,7 @@ export const set: Task<SetState> = {
 export function setFrom(wanted: Wanted[], current: ParameterValue[], context: TaskContext): SetState {
   return compared(
     wanted,
+    [],
     { phase: 'comparing', before: null, current, reading: beginReading([], 1), later: false },
     context,
   );
@@ -113,7 +118,12 @@ function pick(wanted: readonly Wanted[], names: readonly string[]): Wanted[] {
   return wanted.filter(({ name }) => names.includes(name));
 }
 
-function compared(wanted: Wanted[], state: SetState & { phase: 'comparing' }, context: TaskContext): SetState {
+function compared(
+  wanted: Wanted[],
+  expected: readonly { name: string; value: string }[],
+  state: SetState & { phase: 'comparing' },
+  context: TaskContext,
+): SetState {
   const { current, reading, later } = state;
   const before = state.before ?? current;
   const byName = new Map(current.map((value) => [value.Name, value]));
@@ -122,7 +132,8 @@ function compared(wanted: Wanted[], state: SetState & { phase: 'comparing' }, co
     const written = { wanted, before, after: current, lost: [], refused: [], fault: null, later };
     return { phase: 'ended', result: judge(written, context) };
   }
-  const impossible = state.before === null ? cannotWrite(differing, reading, context) : [];
+  const drifted = state.before === null ? driftedFrom(expected, differing, byName, context) : [];
+  const impossible = state.before === null ? [...drifted, ...cannotWrite(differing, reading, context)] : [];
   if (impossible.length > 0) {
     const unknown = impossible.every(({ status }) => status === 'unknown');
     const [first] = impossible;
@@ -140,6 +151,20 @@ function compared(wanted: Wanted[], state: SetState & { phase: 'comparing' }, co
     context.profile.quirks.setBatchValues,
   );
   return { phase: 'writing', before, current, todo, later };
+}
+
+/** Values that are neither what was approved to be changed nor what is wanted. One the device hides cannot be told. */
+function driftedFrom(
+  expected: readonly { name: string; value: string }[],
+  differing: readonly Wanted[],
+  byName: ReadonlyMap<string, ParameterValue>,
+  context: TaskContext,
+): Item[] {
+  return expected.flatMap(({ name, value }) => {
+    const wanted = differing.find((one) => one.name === name);
+    if (wanted === undefined || compare({ ...wanted, value }, byName.get(name), context) !== 'differs') return [];
+    return [{ name, status: 'drifted', text: 'is not what it was when this was approved; make a new preview' }];
+  });
 }
 
 /** Values that need not be tried: the request is atomic, so one of them would spoil the others. */

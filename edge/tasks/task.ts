@@ -91,3 +91,8 @@ export interface Task<State = unknown> {
 export function emptyResult(outcome: Outcome, why: string): TaskResult {
   return { outcome, why, before: [], after: [], items: [], data: {} };
 }
+
+/** The end of what cannot be repeated, and of which nobody can say what the CPE did. */
+export function unknownResult(why: string, outcome: Outcome = 'failed'): TaskResult {
+  return { ...emptyResult(outcome, why), unknown: true };
+}

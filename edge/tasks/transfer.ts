@@ -12,7 +12,15 @@ import type { Args, FaultStruct } from '../../cwmp/message.ts';
 import type { AcsRequest } from '../../cwmp/session.ts';
 import { numberOf, textOf } from './answers.ts';
 import { faultResult, outcomeOfFault, sayFault } from './fault-outcome.ts';
-import { type CpeEvent, emptyResult, type Task, type TaskContext, type TaskResult, type UploadedFile } from './task.ts';
+import {
+  type CpeEvent,
+  emptyResult,
+  type Task,
+  type TaskContext,
+  type TaskResult,
+  type UploadedFile,
+  unknownResult,
+} from './task.ts';
 import { countArg } from './work-args.ts';
 
 export type TransferState =
@@ -166,8 +174,9 @@ function late(kind: Transfer, state: Waiting, { profile }: TaskContext): TaskRes
     );
   }
   const said = state.announced ? ` The CPE announced its end with ${kind.event}.` : '';
-  const broken = state.answered ? '' : ' The session broke before the CPE accepted it, and it was not repeated.';
-  return emptyResult('failed', `No TransferComplete came in time.${said}${broken}`);
+  if (state.answered) return emptyResult('failed', `No TransferComplete came in time.${said}`);
+  const broken = 'The session broke before the CPE accepted it, and it was not repeated.';
+  return unknownResult(`No TransferComplete came in time.${said} ${broken}`);
 }
 
 function faultOf(args: Args): FaultStruct {

@@ -63,6 +63,21 @@ export function namesArg(work: Work): string[] {
 }
 
 /**
+ * Values that somebody saw when he approved this; where the device holds others now, nothing is written. Empty when nobody had to approve.
+ */
+export function expectedArg(work: Work): { name: string; value: string }[] {
+  const expected = work.args['expected'] ?? [];
+  if (!Array.isArray(expected)) throw badArgs(work, 'expected is not a list');
+  return expected.flatMap((entry: unknown) => {
+    const { name, value } = (entry ?? {}) as Record<string, unknown>;
+    // Not known when it was approved: whatever is found is as good.
+    if (value === null) return [];
+    if (typeof value !== 'string') throw badArgs(work, 'an expected value is not text');
+    return [{ name: checkPath(work, name), value }];
+  });
+}
+
+/**
  * Values to write. The same name twice is 9003 on the CPE (A.3.2.1), so it is refused here.
  * @param required whether an empty or absent list is wrong.
  */
