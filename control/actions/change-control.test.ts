@@ -34,6 +34,8 @@ const set = (ssid: string, more: Partial<ActionRequest> = {}): ActionRequest =>
   ({ kind: 'set', values: { 'wifi.2g.ssid': ssid }, ...more }) as ActionRequest;
 
 async function create(request: ActionRequest, principal = ADMIN): Promise<ActionDetail> {
+  // Ids rise with time.
+  control.clock.advance(1);
   const { action } = await control.actions.create(CPE, request, { principal });
   await control.handOver.pass();
   return action;
@@ -55,6 +57,7 @@ async function ended(action: ActionDetail, more: Parameters<typeof result>[1]): 
   await control.handOver.pass();
   const work = control.bus.work().findLast(({ actionId }) => actionId === action.id)!;
   await control.send(progress(work, 'running', 'In session.'), result(work, more));
+  control.clock.advance(1);
   return await control.actions.get(action.id);
 }
 
