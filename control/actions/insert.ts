@@ -38,6 +38,8 @@ export interface PlannedAction {
   idempotencyKey: string | null;
   /** The action that this one takes back. */
   recovers: string | null;
+  /** The batch that it is part of, which decides for it. */
+  batchId: string | null;
 }
 
 export interface Inserted {
@@ -80,24 +82,26 @@ export async function insertActions(
   const evidence: NewEvidence[] = [];
   if (actions.length === 0) return { ids: new Set(), events, evidence };
   const steps = new Map(
-    actions.map(({ id, preview, approval, createdAt, expiresAt }) => [
+    actions.map(({ id, preview, batchId, approval, createdAt, expiresAt }) => [
       id,
-      preview
-        ? {
-            state: 'planned' as const,
-            why: 'A preview: nothing happens before it is submitted.',
-            expiresAt: Math.min(expiresAt, createdAt + LIMITS.previewLifeMs),
-          }
-        : firstStep(approval, createdAt, expiresAt),
+      batchId !== null
+        ? { state: 'planned' as const, why: `Part of batch ${batchId}.`, expiresAt }
+        : preview
+          ? {
+              state: 'planned' as const,
+              why: 'A preview: nothing happens before it is submitted.',
+              expiresAt: Math.min(expiresAt, createdAt + LIMITS.previewLifeMs),
+            }
+          : firstStep(approval, createdAt, expiresAt),
     ]),
   );
   const rows = actions.map((action) => {
-    const { id, planned, owner, preview } = action;
+    const { id, planned, owner } = action;
     const step = steps.get(id)!;
     return {
       id,
       kind: action.kind,
-      state: preview ? 'planned' : transition(id, 'planned', step.state),
+      state: step.state === 'planned' ? step.state : transition(id, 'planned', step.state),
       why: step.why,
       owner_kind: owner.kind,
       owner_name: owner.name,
@@ -118,13 +122,16 @@ export async function insertActions(
       asked_until: new Date(action.expiresAt),
       approval: action.approval,
       recovers: action.recovers,
+      batch_id: action.batchId,
     };
   });
   const written = await tx<{ id: string }[]>`
     insert into action (id, kind, state, why, owner_kind, owner_name, owner_role, owner_token, owner_person, reason, reference, device_id,
-      request, sealed_args, priority, command_key, wake, idempotency_key, created_at, expires_at, asked_until, approval, recovers)
+      request, sealed_args, priority, command_key, wake, idempotency_key, created_at, expires_at, asked_until, approval, recovers,
+      batch_id)
     select id, kind, state, why, owner_kind, owner_name, owner_role, owner_token, owner_person, reason, reference, device_id,
-      request, sealed_args, priority, command_key, wake, idempotency_key, created_at, expires_at, asked_until, approval, recovers
+      request, sealed_args, priority, command_key, wake, idempotency_key, created_at, expires_at, asked_until, approval, recovers,
+      batch_id
     from jsonb_populate_recordset(null::action, ${jsonText(rows)}::text::jsonb)
     on conflict (owner_token, idempotency_key) do nothing
     returning id`;
@@ -152,21 +159,21 @@ export async function insertActions(
   await insertApprovals(
     tx,
     made
-      .filter(({ preview, approval }) => !preview && approval.need === 'auto')
+      .filter(({ id, approval }) => steps.get(id)!.state !== 'planned' && approval.need === 'auto')
       .map((action) => automatic(action.id, action.planned.view.hash, action.approval, action.owner, action.createdAt)),
   );
 
-  for (const { id, deviceId, kind, owner, planned, createdAt: at, preview, approval, recovers } of made) {
+  for (const { id, deviceId, kind, owner, planned, createdAt: at, approval, recovers, batchId } of made) {
     const { hash, ...plan } = planned.view;
-    const takesBack = recovers === null ? {} : { recovers };
+    const partOf = { ...(recovers === null ? {} : { recovers }), ...(batchId === null ? {} : { batchId }) };
     evidence.push({
       actionId: id,
       at,
       kind: 'planned',
-      body: { kind, deviceId, owner, request: planned.request, hash, plan, ...takesBack },
+      body: { kind, deviceId, owner, request: planned.request, hash, plan, ...partOf },
     });
-    if (!preview) evidence.push(decided(id, at, hash, plan.risk, approval));
     const { state } = steps.get(id)!;
+    if (state !== 'planned') evidence.push(decided(id, at, hash, plan.risk, approval));
     const summary = `Planned for ${owner.name}: ${kind}. Expected: ${plan.expected}`;
     events.push({
       deviceId,

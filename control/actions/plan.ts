@@ -128,6 +128,11 @@ export function plan(input: PlanInput): Planned | PlanRefusal {
   };
 }
 
+/** A request as it may be shown before it is planned for any device: whatever is a secret on some kind of device is hidden. */
+export function redactedRequest(request: ActionRequest, book: ProfileBook): Record<string, unknown> {
+  return redactRecord(withoutCommon(request), (name) => book.isSecretAnywhere(name));
+}
+
 /** The paths to look up before planning: what the names may mean on this device. */
 export function pathsOfInterest(request: ActionRequest, device: PlanDevice, book: ProfileBook): string[] {
   const candidates = (names: string[]): string[] => names.flatMap((name) => book.candidates(device.profileId, name));

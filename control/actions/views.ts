@@ -33,6 +33,7 @@ export interface ActionRow {
   started_at: Date | null;
   ended_at: Date | null;
   recovers: string | null;
+  batch_id: string | null;
   unknown: boolean;
   closed_at: Date | null;
   closed_by: string | null;
@@ -44,7 +45,7 @@ export interface ActionRow {
 export async function listActions(sql: Sql, query: ActionQuery): Promise<Page<ActionView>> {
   const limit = rowsOf(query.limit);
   const before = keyOf(query.cursor, /^[0-9A-Z]{26}$/);
-  const { deviceId = null, kind = null, state = null, reference = null } = query;
+  const { deviceId = null, kind = null, state = null, reference = null, batchId = null } = query;
   // Ids rise with time, so their order is newest first without a sort.
   const rows = await sql<ActionRow[]>`
     select * from action
@@ -53,6 +54,7 @@ export async function listActions(sql: Sql, query: ActionQuery): Promise<Page<Ac
       and ${kind === null ? sql`true` : sql`kind = ${kind}`}
       and ${state === null ? sql`true` : sql`state = ${state}`}
       and ${reference === null ? sql`true` : sql`reference = ${reference}`}
+      and ${batchId === null ? sql`true` : sql`batch_id = ${batchId}`}
     order by id desc limit ${limit + 1}`;
   return pageOf(rows, limit, actionView, (row) => row.id);
 }
@@ -134,6 +136,7 @@ export function actionView(row: ActionRow): ActionView {
     startedAt: isoOrNull(row.started_at),
     endedAt: isoOrNull(row.ended_at),
     recovers: row.recovers,
+    batchId: row.batch_id,
     closed:
       row.closed_at === null ? null : { at: iso(row.closed_at), by: row.closed_by ?? '', note: row.close_note ?? '' },
   };

@@ -127,6 +127,7 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
           kind: z.enum(ACTION_KINDS).optional(),
           state: z.enum(ACTION_STATES).optional(),
           reference: queryText.optional().openapi({ description: 'Ticket or order, exactly.' }),
+          batchId: queryText.optional(),
           ...page,
         }),
       },

@@ -8,6 +8,7 @@ import { apiSeconds } from '../metrics.ts';
 import type { Services } from '../services.ts';
 import { actionRoutes } from './actions.ts';
 import { bearer } from './auth.ts';
+import { batchRoutes } from './batches.ts';
 import { connectorRoutes } from './connectors.ts';
 import { deviceRoutes } from './devices.ts';
 import { ApiError, errorResponse } from './errors.ts';
@@ -64,6 +65,7 @@ export function createApi(needs: ApiNeeds): ApiApp {
   deviceRoutes(api, services.devices);
   wakeRoutes(api, services.devices, services.idempotency);
   actionRoutes(api, { actions: services.actions, idempotency: services.idempotency, waits });
+  batchRoutes(api, services.batches, services.idempotency);
   connectorRoutes(api, services.connectors);
   matrixRoutes(api, services.matrix, services.idempotency);
   evidenceRoutes(api, services.evidence);

@@ -89,6 +89,9 @@ export function memoryServices() {
     return Promise.reject(new Refused(409, code, 'The state of the action does not allow it.'));
   };
 
+  const unknownBatch = (id: string): Promise<never> =>
+    Promise.reject(new Refused(404, 'unknown-batch', `There is no batch ${id}.`));
+
   const services: Services = {
     devices: {
       list: async () => ({ items: [...devices.values()], next: null }),
@@ -154,6 +157,7 @@ export function memoryServices() {
           startedAt: null,
           endedAt: null,
           recovers: null,
+          batchId: null,
           closed: null,
           needs: null,
           plan: {
@@ -197,6 +201,19 @@ export function memoryServices() {
       recover: (id) => refuse(id, 'not-recoverable'),
       queue: async () => ({ items: [], next: null }),
       close: (id) => refuse(id, 'not-in-queue'),
+    },
+    batches: {
+      create: () => unknownBatch('new'),
+      list: async () => ({ items: [], next: null }),
+      get: (id) => unknownBatch(id),
+      refusals: (id) => unknownBatch(id),
+      proof: (id) => unknownBatch(id),
+      submit: (id) => unknownBatch(id),
+      approve: (id) => unknownBatch(id),
+      reject: (id) => unknownBatch(id),
+      pause: (id) => unknownBatch(id),
+      resume: (id) => unknownBatch(id),
+      cancel: (id) => unknownBatch(id),
     },
     matrix: {
       get: async () => DEFAULT_MATRIX,

@@ -3,12 +3,17 @@
 
 import { z } from '@hono/zod-openapi';
 import { ACTION_KINDS, type ActionResult, OUTCOMES } from '../../bus/messages.ts';
+import { batchPace, batchSelection } from '../batches/request.ts';
 import { ROLES } from '../permissions.ts';
 import { APPROVAL_NEEDS } from '../policy/approval-matrix.ts';
 import {
   ACTION_STATES,
   type ActionDetail,
   type ActionView,
+  BATCH_STATES,
+  type BatchDetail,
+  type BatchProof,
+  type BatchView,
   type ConnectorView,
   type CredentialsView,
   type DeviceView,
@@ -125,6 +130,7 @@ export const actionView = z
     startedAt: time.nullable(),
     endedAt: time.nullable(),
     recovers: z.string().nullable().openapi({ description: 'The action that this one takes back.' }),
+    batchId: z.string().nullable().openapi({ description: 'The batch that it is part of.' }),
     closed: z
       .object({ at: time, by: z.string(), note: z.string() })
       .nullable()
@@ -226,6 +232,66 @@ export const queueEntry = z
     ageSeconds: z.number().openapi({ description: 'Since it ended.' }),
   })
   .openapi('QueueEntry') satisfies z.ZodType<QueueEntry>;
+
+const batchCounts = z.object({
+  selected: z.number(),
+  excluded: z.number(),
+  unplannable: z.number(),
+  actions: z.number(),
+  counts: z.record(z.string(), z.number()).openapi({ description: 'Actions by state.' }),
+  reconciles: z.boolean().openapi({ description: 'selected = excluded + unplannable + actions.' }),
+});
+export const batchView = z
+  .object({
+    id: z.string(),
+    kind: z.string(),
+    state: z.enum(BATCH_STATES),
+    why: z.string(),
+    owner: actionView.shape.owner,
+    selection: batchSelection,
+    request: facts,
+    pace: batchPace,
+    risk: z.enum(['none', 'low', 'medium', 'high']).nullable(),
+    root: z.string().nullable().openapi({ description: 'Over the hashes of all plans: what an approval is bound to.' }),
+    devices: z.number(),
+    createdAt: time,
+    expiresAt: time,
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+  })
+  .openapi('Batch') satisfies z.ZodType<BatchView>;
+export const batchDetail = batchView
+  .extend({
+    counts: batchCounts,
+    refusals: z
+      .record(z.string(), z.number())
+      .openapi({ description: 'Devices that could not be planned, by reason.' }),
+    needs: actionDetail.shape.needs,
+    approvals: z.array(
+      z.object({
+        decision: z.enum(['auto', 'approved', 'rejected']),
+        by: z.string(),
+        role: z.string().nullable(),
+        root: z.string(),
+        at: time,
+        why: z.string(),
+      }),
+    ),
+    evidence: actionDetail.shape.evidence,
+  })
+  .openapi('BatchDetail') satisfies z.ZodType<BatchDetail>;
+export const batchRefusal = z
+  .object({ deviceId: z.string(), code: z.string(), message: z.string() })
+  .openapi('BatchRefusal');
+export const batchProof = z
+  .object({
+    root: z.string(),
+    deviceId: z.string(),
+    planHash: z.string(),
+    leaf: z.string(),
+    steps: z.array(z.object({ hash: z.string(), ours: z.enum(['left', 'right']) })),
+  })
+  .openapi('BatchProof') satisfies z.ZodType<BatchProof>;
 
 export const fileView = z
   .object({

@@ -8,7 +8,7 @@ import type { ControlContext } from '../context.ts';
 import { type NewEvent, record } from '../evidence/record.ts';
 import { timelineEntry } from '../live-events.ts';
 import type { Reconciler } from '../reconciler.ts';
-import type { DeviceQuery, DeviceService, DeviceView, Page } from '../services.ts';
+import type { DeviceFilter, DeviceQuery, DeviceService, DeviceView, Page } from '../services.ts';
 import { isoOrNull, type Sql } from '../store/postgres.ts';
 import { credentialsView, merged, NO_SETTINGS, readCredentials, writeCredentials } from './credentials.ts';
 import { keyOf, pageOf, rowsOf } from './cursor.ts';
@@ -140,13 +140,11 @@ async function refuseTakenUsername(tx: Sql, id: string, username: string | undef
     throw new Refused(409, 'username-taken', `The user name ${username} belongs to device ${other.device_id} already.`);
 }
 
-async function listDevices(sql: Sql, query: DeviceQuery): Promise<Page<DeviceView>> {
-  const limit = rowsOf(query.limit);
-  const after = keyOf(query.cursor);
+/** What of `device d left join device_seen s` a query asks for. Throws Refused 400 'bad-time'. */
+export function deviceFilter(sql: Sql, query: DeviceFilter) {
   const { q, manufacturer, oui, productClass, softwareVersion, profile, tag, edgeId, seenSince, silentSince } = query;
   const like = q === undefined ? '' : `%${q.replace(/[\\%_]/g, '\\$&')}%`;
   const all = [
-    after === null ? null : sql`d.id > ${after}`,
     q === undefined
       ? null
       : sql`(d.id ilike ${like} or d.serial_number ilike ${like} or d.address ilike ${like} or d.model_name ilike ${like})`,
@@ -162,11 +160,17 @@ async function listDevices(sql: Sql, query: DeviceQuery): Promise<Page<DeviceVie
       ? null
       : sql`(s.last_seen_at < ${dateOf('silentSince', silentSince)} or s.last_seen_at is null)`,
   ].filter((condition) => condition !== null);
-  const where = all.reduce((joined, condition) => sql`${joined} and ${condition}`, sql`true`);
+  return all.reduce((joined, condition) => sql`${joined} and ${condition}`, sql`true`);
+}
+
+async function listDevices(sql: Sql, query: DeviceQuery): Promise<Page<DeviceView>> {
+  const limit = rowsOf(query.limit);
+  const after = keyOf(query.cursor);
   const rows = await sql<DeviceRow[]>`
     select d.*, s.last_seen_at, s.last_inform_at, (select count(*)::int from action a where a.device_id = d.id and a.ended_at is null) as open_actions
     from device d left join device_seen s on s.device_id = d.id
-    where ${where} order by d.id limit ${limit + 1}`;
+    where ${deviceFilter(sql, query)} and ${after === null ? sql`true` : sql`d.id > ${after}`}
+    order by d.id limit ${limit + 1}`;
   return pageOf(rows, limit, view, (row) => row.id);
 }
 

@@ -25,6 +25,11 @@ export class ProfileBook {
     return isSecretLeaf(path) || isSecret(this.get(id), path);
   }
 
+  /** The same, of any profile: for what is not about one device yet. */
+  isSecretAnywhere(path: string): boolean {
+    return isSecretLeaf(path) || [...this.#profiles.values()].some((profile) => isSecret(profile, path));
+  }
+
   /** The canonical name that means `path`, null when none does. */
   canonicalOf(id: string, path: string): string | null {
     return canonicalOf(this.get(id), path);
