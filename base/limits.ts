@@ -448,6 +448,11 @@ export const LIMITS = {
   tokenCharsMax: 256,
   /** A token says when it was last used to this precision: it is for people, and spares a write per call. */
   tokenUsedEveryMs: 60_000,
+  /** The use of a token that has ended is recorded this often: a program that was not told of the end repeats its call for days. */
+  tokenRefusedEveryMs: 60_000,
+  /** Characters of the name of a person or a token, and of an address of e-mail (RFC 5321 §4.5.3.1.3, less its angle brackets). */
+  personNameCharsMax: 100,
+  emailCharsMax: 254,
   /** Live event streams at once. */
   eventStreamsMax: 200,
   /** Events waiting for one slow reader of a stream; past it they are dropped from memory and read again from the store. */

@@ -5,17 +5,20 @@ import { printFaultsDoc, printRpcDoc } from '../cwmp/documents.ts';
 import { TOLERANCES } from '../cwmp/tolerances.ts';
 import { SESSION_TOLERANCES } from '../edge/deviations.ts';
 import { printMetricsDoc } from './metrics-document.ts';
+import { printPermissions } from './permissions-document.ts';
 
 export interface PrintedDocument {
   /** Path from the root of the repository. */
   file: string;
-  print(): string;
+  /** @param old what stands there: of a page that people write, a part is printed. */
+  print(old: string): string;
 }
 
 export const DOCUMENTS: readonly PrintedDocument[] = [
   { file: 'docs/config.md', print: printConfigDoc },
   { file: 'docs/faults.md', print: printFaultsDoc },
   { file: 'docs/metrics.md', print: printMetricsDoc },
+  { file: 'docs/operating/people.md', print: printPermissions },
   { file: 'docs/rpc.md', print: printRpcDoc },
   { file: 'docs/tolerances.md', print: printTolerancesDoc },
 ];

@@ -7,7 +7,7 @@ import { loadConfig } from '../base/config.ts';
 import { silentLog } from '../base/log.ts';
 import { ACTION_KINDS, OUTCOMES } from '../bus/messages.ts';
 import { NatsMetrics } from '../bus/nats-metrics.ts';
-import { apiSeconds, controlMetrics, leaseMetrics } from '../control/metrics.ts';
+import { AUTH_OUTCOMES, apiAuth, apiSeconds, controlMetrics, leaseMetrics } from '../control/metrics.ts';
 import { ACTION_STATES, isEnded } from '../control/services.ts';
 import { PARSE_PATHS } from '../cwmp/read.ts';
 import { REFUSALS } from '../cwmp/refusals.ts';
@@ -47,6 +47,7 @@ const LABEL_VALUES: Readonly<Record<string, string>> = {
   starling_control_actions_created_total: `\`kind\`: ${code(ACTION_KINDS)}`,
   starling_control_actions_ended_total: `\`kind\` as above, \`outcome\`: ${code(OUTCOMES)}`,
   starling_api_request_seconds: 'HTTP status',
+  starling_api_auth_total: code(AUTH_OUTCOMES),
 };
 
 /** docs/metrics.md: every metric of ours with type, labels and help, by role. */
@@ -130,6 +131,7 @@ function control(): Registry {
 function api(): Registry {
   const registry = new Registry();
   apiSeconds(registry);
+  apiAuth(registry);
   return registry;
 }
 

@@ -5,8 +5,8 @@ import { dirname } from 'node:path';
 import { DOCUMENTS } from './documents.ts';
 
 for (const { file, print } of DOCUMENTS) {
-  const text = print();
   const old = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const text = print(old);
   if (old === text) continue;
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);

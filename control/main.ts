@@ -32,6 +32,7 @@ import { controlMetrics, leaseMetrics } from './metrics.ts';
 import { connectorService, healthService } from './operations/connectors.ts';
 import { fileService } from './operations/files.ts';
 import { forgetKeys, idempotencyService } from './operations/idempotency.ts';
+import { personService } from './operations/people.ts';
 import { tokenService } from './operations/tokens.ts';
 import { fetchUploads } from './operations/uploads.ts';
 import { matrixService } from './policy/matrix-store.ts';
@@ -184,6 +185,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       batches: batchService(context, batches),
       files: fileService(context, options.fileStore),
       tokens: tokenService(context),
+      people: personService(context),
       idempotency: idempotencyService(context),
       connectors: connectorService(context),
       events: live,

@@ -89,3 +89,15 @@ export function leaseMetrics(registry: Registry, held: () => number): void {
 export function apiSeconds(registry: Registry): Histogram {
   return latency(registry, 'starling_api_request_seconds', 'Time to answer API requests, by status.', 'status');
 }
+
+/** What became of the token of a request: `none` was sent, it is good, it was never made here, or it has ended. */
+export const AUTH_OUTCOMES = ['ok', 'none', 'unknown', 'revoked', 'disabled', 'expired'] as const;
+
+/** Registers the metric of the API's tokens, each outcome from 0 on. */
+export function apiAuth(registry: Registry): Counter<'outcome'> {
+  const help = 'Requests to the API by what became of their token.';
+  const name = 'starling_api_auth_total';
+  const outcomes = new Counter({ name, help, labelNames: ['outcome'], registers: [registry] });
+  for (const outcome of AUTH_OUTCOMES) outcomes.inc({ outcome }, 0);
+  return outcomes;
+}

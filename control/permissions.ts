@@ -9,7 +9,7 @@ export type Role = (typeof ROLES)[number];
 export const PERMISSIONS = {
   read: ROLES,
   'act-read': ['support', 'noc', 'field', 'engineer', 'admin', 'agent'],
-  propose: ['agent'],
+  propose: ['admin', 'agent'],
   act: ['support', 'noc', 'field', 'engineer', 'admin'],
   rpc: ['engineer', 'admin'],
   approve: ['noc', 'engineer', 'admin'],
@@ -24,6 +24,29 @@ export const PERMISSIONS = {
   audit: ['auditor', 'admin'],
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof PERMISSIONS;
+export const PERMISSION_NAMES = Object.keys(PERMISSIONS) as [Permission, ...Permission[]];
+
+/** What a caller is judged by: Principal has both. */
+export interface Rights {
+  role: Role;
+  /** What the token is narrowed to; null: all that its role may. */
+  scope: readonly Permission[] | null;
+}
+
+/** Whether the role may, and the token is not narrowed to other things. */
+export function isPermitted({ role, scope }: Rights, permission: Permission): boolean {
+  return rolesWith([permission]).includes(role) && (scope === null || scope.includes(permission));
+}
+
+/** All that is left to a caller after its scope, in the order of the table. */
+export function permissionsOf(rights: Rights): Permission[] {
+  return PERMISSION_NAMES.filter((permission) => isPermitted(rights, permission));
+}
+
+/** The roles that have at least one of these permissions, as the table names them. */
+export function rolesWith(permissions: readonly Permission[]): readonly Role[] {
+  return [...new Set(permissions.flatMap((permission): readonly Role[] => PERMISSIONS[permission]))];
+}
 
 const READING_KINDS: readonly ActionKind[] = ['get', 'refresh', 'diagnose'];
 

@@ -380,7 +380,7 @@ export interface BatchService {
   cancel(id: string, principal: Principal): Promise<BatchDetail>;
 }
 
-// ── Files, tokens, idempotency ───────────────────────────────────────────────────────────────────────────────────────────
+// ── Files, tokens, people, idempotency ───────────────────────────────────────────────────────────────────────────────────
 
 export interface FileView {
   id: string;
@@ -416,7 +416,12 @@ export interface FileStore {
 export interface TokenView {
   id: string;
   name: string;
+  /** The person's as it is now, or the token's own when it is a program's. */
   role: Role;
+  /** Whose it is; null for a program. */
+  person: { id: string; name: string } | null;
+  /** What it is narrowed to; null: all that the role may. */
+  scope: Permission[] | null;
   /** First characters, to tell tokens apart. */
   hint: string;
   createdAt: string;
@@ -425,21 +430,82 @@ export interface TokenView {
   lastUsedAt: string | null;
   revokedAt: string | null;
 }
+export interface NewToken {
+  /** Of the program that will use it; of a person's, what it is for. */
+  name: string;
+  /** Of a program's token. A person's has the role of the person. */
+  role?: Role;
+  /** The person whose token it will be; without it the token is a program's. */
+  personId?: string;
+  /** Left out: all that the role may. */
+  scope?: Permission[];
+  expiresAt?: string;
+}
+/** What became of a token that was shown; all but 'unknown' are told of tokens whose holder has proved to hold them. */
+export type Authentication =
+  | { type: 'ok'; principal: Principal }
+  /** Malformed, or never made here. */
+  | { type: 'unknown' }
+  | { type: 'revoked' }
+  /** Its person is disabled. */
+  | { type: 'disabled' }
+  | { type: 'expired'; at: string };
 export interface TokenService {
-  /** null for anything that is not a live token: unknown, revoked, expired, malformed. Looks up by hash, so time tells nothing. */
-  authenticate(token: string): Promise<Principal | null>;
-  /** The token itself (`stl_…`) is only ever in this answer. */
-  create(
-    meta: { name: string; role: Role; expiresAt?: string },
-    by: string,
-  ): Promise<{ token: string; view: TokenView }>;
-  list(): Promise<TokenView[]>;
-  revoke(id: string, by: string): Promise<TokenView>;
   /**
-   * Makes sure an admin token exists. `given` (STARLING_ADMIN_TOKEN) is stored as one; without it the first start makes one.
-   * Returns the token to print once, or null when there is nothing new to print.
+   * Who shows this token. Looks up by hash, so time tells nothing of a token that is not one. The use of one that has ended is recorded as
+   * an event, once per LIMITS.tokenRefusedEveryMs.
+   */
+  authenticate(token: string): Promise<Authentication>;
+  /**
+   * The token itself (`stl_…`) is only ever in this answer. Refused 403 'beyond-own-scope' for more than the maker's own token may,
+   * 404 'unknown-person', 409 'person-disabled', 422 'bad-owner', 'bad-scope' (no use to the role), 'bad-expiry'.
+   */
+  create(token: NewToken, principal: Principal): Promise<{ token: string; view: TokenView }>;
+  /** In the order in which they were made. */
+  list(query: PageQuery & { personId?: string }): Promise<Page<TokenView>>;
+  /** Refused 404 'unknown-token'. */
+  get(id: string): Promise<TokenView>;
+  revoke(id: string, principal: Principal): Promise<TokenView>;
+  /**
+   * Makes sure somebody can begin. `given` (STARLING_ADMIN_TOKEN) is stored as a token of the person 'admin'; without it the first start
+   * makes that person and a token. Returns the token to print once, or null when there is nothing new to print.
    */
   ensureAdmin(given: string | null): Promise<string | null>;
+}
+
+/** Somebody who may use control. People are never deleted: evidence names them. */
+export interface PersonView {
+  id: string;
+  /** Of one person only, whatever its case. */
+  name: string;
+  role: Role;
+  email: string | null;
+  createdAt: string;
+  createdBy: string;
+  /** Not null exactly while all tokens of the person are refused. */
+  disabledAt: string | null;
+}
+export interface NewPerson {
+  name: string;
+  role: Role;
+  email?: string;
+}
+export interface PersonService {
+  /** In the order of names. */
+  list(query: PageQuery): Promise<Page<PersonView>>;
+  /** Refused 404 'unknown-person'. */
+  get(id: string): Promise<PersonView>;
+  /** Refused 409 'name-taken'. */
+  create(person: NewPerson, principal: Principal): Promise<PersonView>;
+  /**
+   * Changes what is named and leaves the rest; it holds from the next request of the person on. Refused 404 'unknown-person', 409
+   * 'name-taken', 409 'last-admin' when no enabled person of role admin would be left.
+   */
+  change(
+    id: string,
+    change: { name?: string; role?: Role; email?: string | null; disabled?: boolean },
+    principal: Principal,
+  ): Promise<PersonView>;
 }
 
 export type IdempotencyClaim =
@@ -515,6 +581,7 @@ export interface Services {
   batches: BatchService;
   files: FileService;
   tokens: TokenService;
+  people: PersonService;
   idempotency: IdempotencyService;
   connectors: ConnectorService;
   events: EventService;

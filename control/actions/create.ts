@@ -6,6 +6,7 @@ import { newId } from '../../base/ids.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { ControlContext } from '../context.ts';
 import { record } from '../evidence/record.ts';
+import { isPermitted } from '../permissions.ts';
 import { type ApprovalDecision, type ApprovalMatrix, decideApproval } from '../policy/approval-matrix.ts';
 import { readMatrix } from '../policy/matrix-store.ts';
 import { sealedParameter } from '../registry/parameters.ts';
@@ -46,9 +47,12 @@ export interface Knowledge {
 export type Refusal = PlanRefusal | { type: 'refused'; code: 'denied'; message: string };
 
 /** Who is accountable for what a caller asks. */
-export function ownerOf({ role, name, tokenId, person }: Principal, { reason, reference }: ActionRequest): Owner {
+export function ownerOf(principal: Principal, { reason, reference }: ActionRequest): Owner {
+  const { role, name, tokenId, person } = principal;
+  // Whoever may only propose is treated like an agent: a person approves.
+  const proposes = isPermitted(principal, 'propose') && !isPermitted(principal, 'act');
   return {
-    kind: role === 'agent' ? 'agent' : 'person',
+    kind: proposes ? 'agent' : 'person',
     name,
     role,
     tokenId,

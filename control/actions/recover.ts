@@ -9,7 +9,7 @@ import { REDACTED } from '../../base/secret-box.ts';
 import type { ActionResult } from '../../bus/messages.ts';
 import type { ControlContext } from '../context.ts';
 import { type NewEvent, type NewEvidence, record } from '../evidence/record.ts';
-import { PERMISSIONS, permissionFor } from '../permissions.ts';
+import { isPermitted, permissionFor, rolesWith } from '../permissions.ts';
 import { type ActionState, isEnded, type Principal } from '../services.ts';
 import { jsonText, type Sql } from '../store/postgres.ts';
 import { findDevice, ownerOf, PRIORITY, planOne } from './create.ts';
@@ -37,12 +37,9 @@ export async function recoverAction(context: ControlContext, id: string, princip
   if (!possible || sealed_plan === null) throw refuse(`Action ${id} cannot be taken back: ${text}`);
   const inverse = JSON.parse(box.open(sealed_plan, sealContext(id, 'recovery'))) as ActionRequest;
   const permission = permissionFor(inverse.kind);
-  if (!(PERMISSIONS[permission] as readonly string[]).includes(principal.role)) {
-    throw new Refused(
-      403,
-      'forbidden',
-      `Role '${principal.role}' may not do this; it takes ${PERMISSIONS[permission].join(' or ')}.`,
-    );
+  if (!isPermitted(principal, permission)) {
+    const who = rolesWith([permission]).join(' or ');
+    throw new Refused(403, 'forbidden', `Taking this back needs the permission '${permission}', which ${who} have.`);
   }
   const request: ActionRequest = { ...inverse, wake: true, reason: `Takes back action ${id}.` };
   const device = await findDevice(sql, row.device_id);

@@ -67,10 +67,10 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
       ...about(
         'Actions',
         'Do something to a device',
-        'act-read',
-        `${planText}\n\nKind \`rpc\` takes role engineer or admin; agents may only read.`,
+        ['act-read', 'act', 'propose', 'rpc'],
+        `${planText}\n\nKind \`rpc\` takes role engineer or admin; what agents ask beyond reading, a person approves.`,
       ),
-      middleware: [may('act-read'), jsonBody],
+      middleware: [may('act-read', 'act', 'propose', 'rpc'), jsonBody],
       request: {
         params: deviceParams,
         headers: idempotencyHeader,
@@ -180,10 +180,10 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
       ...about(
         'Actions',
         'Submit a preview',
-        'act-read',
+        ['act-read', 'act', 'propose', 'rpc'],
         'It becomes ready, or waits for approval. 409 when it is no preview, its plan is another one, or the device has changed since.',
       ),
-      middleware: [may('act-read'), jsonBody, once(idempotency)],
+      middleware: [may('act-read', 'act', 'propose', 'rpc'), jsonBody, once(idempotency)],
       request: { params: idParams, headers: idempotencyHeader, body: ofPlan },
       responses: { 200: detail('The action as it is now.'), ...change },
     }),
@@ -297,7 +297,8 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
 /** What an agent proposes beyond reading, a person approves: so says the matrix. */
 function demandKind(principal: Principal, kind: ActionKind): void {
   const permission = permissionFor(kind);
-  demand(principal, principal.role === 'agent' && permission === 'act' ? 'propose' : permission);
+  if (permission === 'act') demand(principal, 'act', 'propose');
+  else demand(principal, permission);
 }
 
 /**

@@ -4,7 +4,7 @@
 import type { Registry } from 'prom-client';
 import { LIMITS } from '../../base/limits.ts';
 import type { Log } from '../../base/log.ts';
-import { apiSeconds } from '../metrics.ts';
+import { apiAuth, apiSeconds } from '../metrics.ts';
 import type { Services } from '../services.ts';
 import { actionRoutes } from './actions.ts';
 import { bearer } from './auth.ts';
@@ -20,6 +20,7 @@ import { indexRoute } from './index-page.ts';
 import { matrixRoutes } from './matrix.ts';
 import { OpenRequests } from './open-requests.ts';
 import { openapiRoutes } from './openapi.ts';
+import { personRoutes } from './people.ts';
 import { type Api, newApi } from './routes.ts';
 import { tokenRoutes } from './tokens.ts';
 import { wakeRoutes } from './wake.ts';
@@ -60,7 +61,7 @@ export function createApi(needs: ApiNeeds): ApiApp {
     await next();
     stop({ status: String(c.res.status) });
   });
-  api.use('/api/v1/*', bearer(services.tokens));
+  api.use('/api/v1/*', bearer(services.tokens, apiAuth(registry)));
 
   deviceRoutes(api, services.devices);
   wakeRoutes(api, services.devices, services.idempotency);
@@ -72,6 +73,7 @@ export function createApi(needs: ApiNeeds): ApiApp {
   eventRoutes(api, { events: services.events, streams, heartbeatMs, log });
   fileRoutes(api, services.files, services.idempotency);
   tokenRoutes(api, services.tokens, services.idempotency);
+  personRoutes(api, services);
   healthRoutes(api, services.health, scrape);
   openapiRoutes(api);
   indexRoute(api);

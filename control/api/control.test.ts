@@ -20,6 +20,7 @@ import type {
   FileView,
   Page,
   ParameterView,
+  PersonView,
   TimelineEntry,
   TokenView,
 } from '../services.ts';
@@ -109,6 +110,59 @@ test('tokens: the first is made once; made ones work, and stop working when revo
   expect((await asCrm()).status).toBe(401);
   const late = await call('POST', '/api/v1/tokens', { name: 'late', role: 'noc', expiresAt: '2020-01-01T00:00:00Z' });
   expect(late.status).toBe(422);
+});
+
+test('people: made, given a narrowed token, risen, disabled; what the token may follows at once', async () => {
+  const { api, call } = await setUp();
+  const key = { 'idempotency-key': 'make-operator' };
+  const operator = await read<PersonView>(
+    call('POST', '/api/v1/people', { name: ' Operator A ', role: 'support' }, key),
+  );
+  expect(operator).toMatchObject({ name: 'Operator A', role: 'support', createdBy: 'admin', disabledAt: null });
+  const again = await read<PersonView>(call('POST', '/api/v1/people', { name: ' Operator A ', role: 'support' }, key));
+  expect(again).toEqual(operator);
+  const path = `/api/v1/people/${operator.id}`;
+  expect(await read(call('GET', path))).toEqual(operator);
+  const { token } = await read<{ token: string }>(
+    call('POST', '/api/v1/tokens', { name: 'laptop', personId: operator.id, scope: ['read', 'act-read'] }),
+  );
+  const asOperator = async (method: string, path: string) => {
+    const answer = await api.request(path, { method, headers: { authorization: `Bearer ${token}` } });
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  };
+  const who = {
+    name: 'Operator A',
+    person: { id: operator.id, name: 'Operator A' },
+    permissions: ['read', 'act-read'],
+  };
+  expect((await asOperator('GET', '/api/v1/whoami')).body).toMatchObject({ ...who, role: 'support' });
+  const forbidden = { status: 403, body: { error: { code: 'forbidden' } } };
+  const cancel = () => asOperator('POST', '/api/v1/actions/A1/approve');
+  expect(await cancel()).toMatchObject(forbidden);
+  await call('PATCH', path, { role: 'engineer' });
+  expect(await cancel()).toMatchObject({ status: 403, body: { error: { code: 'out-of-scope' } } });
+  expect((await asOperator('GET', '/api/v1/whoami')).body).toMatchObject({ ...who, role: 'engineer' });
+  await call('PATCH', path, { disabled: true });
+  expect(await asOperator('GET', '/api/v1/whoami')).toMatchObject({
+    ...{ status: 401, body: { error: { code: 'person-disabled' } } },
+  });
+  const people = await read<Page<PersonView>>(call('GET', '/api/v1/people'));
+  expect(people.items.map(({ name }) => name)).toEqual(['admin', 'Operator A']);
+  const last = await call('PATCH', `/api/v1/people/${people.items[0]!.id}`, { role: 'noc' });
+  expect([last.status, (await errorOf(last)).code]).toEqual([409, 'last-admin']);
+});
+
+test.each([
+  ['no change at all', 'PATCH', {}],
+  ['a name that cannot be seen', 'POST', { name: '\u200b', role: 'noc' }],
+  ['a name that turns the text around', 'POST', { name: 'Ada \u202enimda', role: 'noc' }],
+  ['a role that is none', 'POST', { name: 'Operator A', role: 'god' }],
+  ['an address that is none', 'POST', { name: 'Operator A', role: 'noc', email: 'operator at home' }],
+  ['a name too long', 'PATCH', { name: 'x'.repeat(101) }],
+])('a person with %s is refused', async (_, method, body) => {
+  const { call } = await setUp();
+  const answer = await call(method, method === 'POST' ? '/api/v1/people' : '/api/v1/people/P1', body);
+  expect([answer.status, (await errorOf(answer)).code]).toEqual([422, 'invalid-body']);
 });
 
 test.each([

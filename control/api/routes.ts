@@ -2,7 +2,7 @@
 
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { LIMITS } from '../../base/limits.ts';
-import { PERMISSIONS, type Permission } from '../permissions.ts';
+import { type Permission, rolesWith } from '../permissions.ts';
 import type { ApiEnv } from './auth.ts';
 import { isStorable } from './body.ts';
 import { ApiError, errorBody, invalidBody, invalidRequest } from './errors.ts';
@@ -39,7 +39,7 @@ const failure = (description: string) => json(errorBody, description);
 export const FAILURES = {
   400: failure('The request cannot be read.'),
   401: failure('No live bearer token.'),
-  403: failure('The role of the token may not do this.'),
+  403: failure('The role of the token may not do this, or its scope does not have it.'),
   500: failure('A fault of Starling, logged there.'),
   503: failure('The database does not answer, or this Starling is stopping; Retry-After says when to come again.'),
 } as const;
@@ -54,15 +54,43 @@ export const BODY_FAILURES = {
 } as const;
 export const TOO_MANY = { 429: failure('Too many at once; Retry-After says when to come again.') } as const;
 
-/** Description and security of a route: what it does, and who may. */
-export function about(tag: string, summary: string, permission: Permission, description?: string) {
-  const roles = `Roles: ${PERMISSIONS[permission].join(', ')}.`;
+/**
+ * Description and security of a route: what it does, and who may. A list of permissions means any of them. Programs read them in `security`:
+ * in OpenAPI 3.1 the list of a bearer scheme names what is demanded of the caller.
+ */
+export function about(
+  tag: string,
+  summary: string,
+  permission: Permission | readonly [Permission, ...Permission[]],
+  description?: string,
+) {
+  const anyOf = typeof permission === 'string' ? [permission] : permission;
+  const roles = `Roles: ${rolesWith(anyOf).join(', ')}. Scope: ${anyOf.join(' or ')}.`;
   return {
     tags: [tag],
     summary,
     description: description === undefined ? roles : `${description}\n\n${roles}`,
-    security: [{ bearer: [] }],
+    security: anyOf.map((each) => ({ bearer: [each as string] })),
   };
+}
+
+/** A route below /api/v1 as it is described: who may call it. */
+export interface RouteRule {
+  method: string;
+  path: string;
+  summary: string;
+  /** Any of them is enough; none of them is a mistake that a test finds. */
+  anyOf: readonly Permission[];
+}
+
+/** The rules of all routes of `api` below /api/v1, in the order in which they were registered. */
+export function routeRules(api: Api): RouteRule[] {
+  return api.openAPIRegistry.definitions.flatMap((definition) => {
+    if (definition.type !== 'route' || !definition.route.path.startsWith('/api/v1/')) return [];
+    const { method, path, summary = '', security = [] } = definition.route;
+    const anyOf = security.flatMap(({ bearer = [] }) => bearer) as Permission[];
+    return [{ method: method.toUpperCase(), path, summary, anyOf }];
+  });
 }
 
 /** The body of a route, as JSON; validated because it is required, even when the caller sent none. */
@@ -94,7 +122,7 @@ export const page = {
 };
 
 /** Ids are made of characters that need no escaping in a URL (base/ids.ts). */
-const id = z
+export const id = z
   .string()
   .regex(/^[A-Za-z0-9_~.-]+$/)
   .max(LIMITS.cpeIdCharsMax);
@@ -105,3 +133,12 @@ export const deviceParams = z.object({
   }),
 });
 export const idParams = z.object({ id });
+
+/** A name that people know each other by: what cannot be seen, or turns the text around, could make it look like another one. */
+export const personName = z
+  .string()
+  .normalize('NFC')
+  .trim()
+  .min(1)
+  .max(LIMITS.personNameCharsMax)
+  .regex(/^\P{C}*$/u, 'must not hold control or invisible characters');

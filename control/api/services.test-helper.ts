@@ -3,15 +3,17 @@
 
 import { createHash } from 'node:crypto';
 import { Refused } from '../../base/errors.ts';
-import type { Role } from '../permissions.ts';
+import { PERMISSION_NAMES, ROLES } from '../permissions.ts';
 import { DEFAULT_MATRIX } from '../policy/approval-matrix.ts';
 import type {
   ActionDetail,
   ActionState,
+  Authentication,
   DeviceView,
   EventFilter,
   FileView,
   IdempotencyClaim,
+  PersonView,
   Principal,
   Services,
   TimelineEntry,
@@ -22,12 +24,25 @@ import { type ErrorBody, errorBody } from './errors.ts';
 export const DEVICE_ID = '00259E-HG8245-48575443A1B2';
 const AT = '2026-01-31T12:00:00.000Z';
 
+/** A token of each role; and for each permission one of an admin that is narrowed to it. */
 export const TOKENS: Record<string, Principal> = Object.fromEntries(
-  (['support', 'noc', 'field', 'finance', 'engineer', 'admin', 'auditor', 'agent'] satisfies Role[]).map((role) => [
+  ROLES.map((role) => [
     `stl_${role}`,
     { tokenId: `token-${role}`, name: `${role} of the test`, role, person: `person-${role}`, scope: null },
   ]),
 );
+const NARROWED: Record<string, Principal> = Object.fromEntries(
+  PERMISSION_NAMES.map((permission) => [
+    `stl_only_${permission}`,
+    { ...TOKENS['stl_admin']!, tokenId: `token-only-${permission}`, scope: [permission] },
+  ]),
+);
+/** Tokens that have ended. */
+const ENDED: Record<string, Authentication> = {
+  stl_revoked: { type: 'revoked' },
+  stl_disabled: { type: 'disabled' },
+  stl_expired: { type: 'expired', at: AT },
+};
 
 function device(id: string): DeviceView {
   return {
@@ -73,6 +88,7 @@ export function memoryServices() {
   const actions = new Map<string, ActionDetail>();
   const files = new Map<string, FileView>();
   const tokens = new Map<string, TokenView>();
+  const people = new Map<string, PersonView>();
   const keys = new Map<string, { fingerprint: string; answer: { status: number; body: unknown } | null }>();
   const events: TimelineEntry[] = [];
   const listeners = new Set<(entry: TimelineEntry) => void>();
@@ -249,19 +265,35 @@ export function memoryServices() {
       get: async (id) => known(files, id, 'unknown-file'),
     },
     tokens: {
-      authenticate: async (token) => TOKENS[token] ?? null,
-      create: async ({ name, role, expiresAt }, by) => {
+      authenticate: async (token) => {
+        const principal = TOKENS[token] ?? NARROWED[token];
+        return principal === undefined ? (ENDED[token] ?? { type: 'unknown' }) : { type: 'ok', principal };
+      },
+      create: async ({ name, role = 'support', scope = null, expiresAt }, { name: createdBy }) => {
         const id = `T${tokens.size + 1}`;
         const view: TokenView = {
-          ...{ id, name, role, hint: 'stl_new', createdAt: AT, createdBy: by },
+          ...{ id, name, role, person: null, scope, hint: 'stl_new', createdAt: AT, createdBy },
           ...{ expiresAt: expiresAt ?? null, lastUsedAt: null, revokedAt: null },
         };
         tokens.set(id, view);
         return { token: `stl_secret_${id}`, view };
       },
-      list: async () => [...tokens.values()],
+      list: async () => ({ items: [...tokens.values()], next: null }),
+      get: async (id) => known(tokens, id, 'unknown-token'),
       revoke: async (id) => Object.assign(known(tokens, id, 'unknown-token'), { revokedAt: AT }),
       ensureAdmin: async () => null,
+    },
+    people: {
+      list: async () => ({ items: [...people.values()], next: null }),
+      get: async (id) => known(people, id, 'unknown-person'),
+      create: async ({ name, role, email = null }, { name: createdBy }) => {
+        const id = `P${people.size + 1}`;
+        const person: PersonView = { id, name, role, email, createdAt: AT, createdBy, disabledAt: null };
+        people.set(id, person);
+        return person;
+      },
+      change: async (id, { disabled = false, ...change }) =>
+        Object.assign(known(people, id, 'unknown-person'), change, { disabledAt: disabled ? AT : null }),
     },
     idempotency: {
       claim: async (tokenId, key, fingerprint): Promise<IdempotencyClaim> => {

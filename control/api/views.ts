@@ -4,7 +4,7 @@
 import { z } from '@hono/zod-openapi';
 import { ACTION_KINDS, type ActionResult, OUTCOMES } from '../../bus/messages.ts';
 import { batchPace, batchSelection } from '../batches/request.ts';
-import { ROLES } from '../permissions.ts';
+import { PERMISSION_NAMES, ROLES } from '../permissions.ts';
 import { APPROVAL_NEEDS } from '../policy/approval-matrix.ts';
 import {
   ACTION_STATES,
@@ -20,6 +20,7 @@ import {
   type FileView,
   type HealthView,
   type ParameterView,
+  type PersonView,
   type QueueEntry,
   type TimelineEntry,
   type TokenView,
@@ -308,11 +309,19 @@ export const fileView = z
   })
   .openapi('File') satisfies z.ZodType<FileView>;
 
+const personRef = z.object({ id: z.string(), name: z.string() });
+const role = z.enum(ROLES);
+
 export const tokenView = z
   .object({
     id: z.string(),
     name: z.string(),
-    role: z.enum(ROLES),
+    role: role.openapi({ description: "The person's as it is now, or the token's own when it is a program's." }),
+    person: personRef.nullable().openapi({ description: "Whose it is; null for a program's." }),
+    scope: z
+      .array(z.enum(PERMISSION_NAMES))
+      .nullable()
+      .openapi({ description: 'What it is narrowed to; null: all that the role may.' }),
     hint: z.string().openapi({ description: 'First characters of the token, to tell tokens apart.' }),
     createdAt: time,
     createdBy: z.string(),
@@ -321,6 +330,30 @@ export const tokenView = z
     revokedAt: time.nullable(),
   })
   .openapi('Token') satisfies z.ZodType<TokenView>;
+
+export const personView = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    role,
+    email: z.string().nullable(),
+    createdAt: time,
+    createdBy: z.string(),
+    disabledAt: time.nullable().openapi({ description: 'Since when all tokens of the person are refused.' }),
+  })
+  .openapi('Person') satisfies z.ZodType<PersonView>;
+
+export const whoamiView = z
+  .object({
+    name: z.string().openapi({ description: 'What the caller is recorded under: of the person, or of the token.' }),
+    role,
+    person: personRef.nullable(),
+    permissions: z
+      .array(z.enum(PERMISSION_NAMES))
+      .openapi({ description: 'What the token may: of the role, as far as its scope goes.' }),
+    token: z.object({ id: z.string(), name: z.string(), hint: z.string(), expiresAt: time.nullable() }),
+  })
+  .openapi('Whoami');
 
 export const connectorView = z
   .object({

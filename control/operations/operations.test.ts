@@ -14,23 +14,20 @@ test('a token lets in until it is revoked or expires, and is stored as a hash al
   const { context, clock } = await testControl();
   const tokens = tokenService(context);
   const expiresAt = new Date(clock.now() + 60_000).toISOString();
-  const { token, view } = await tokens.create({ name: 'billing', role: 'finance', expiresAt }, 'Ada');
+  const { token, view } = await tokens.create({ name: 'billing', role: 'finance', expiresAt }, ADMIN);
   expect(token).toMatch(/^stl_[\w-]{43}$/);
   expect(await tokens.authenticate(token)).toEqual({
-    tokenId: view.id,
-    name: 'billing',
-    role: 'finance',
-    person: null,
-    scope: null,
+    type: 'ok',
+    principal: { tokenId: view.id, name: 'billing', role: 'finance', person: null, scope: null },
   });
   expect(JSON.stringify(await context.sql`select * from api_token`)).not.toContain(token.slice(12));
-  clock.advance(60_001);
-  expect(await tokens.authenticate(token)).toBe(null);
+  clock.advance(60_000);
+  expect(await tokens.authenticate(token)).toEqual({ type: 'expired', at: expiresAt });
 
-  const second = await tokens.create({ name: 'x', role: 'noc' }, 'Ada');
-  expect((await tokens.revoke(second.view.id, 'Ada')).revokedAt).not.toBe(null);
-  expect(await tokens.authenticate(second.token)).toBe(null);
-  await expect(tokens.revoke('nope', 'Ada')).rejects.toMatchObject({ status: 404 });
+  const second = await tokens.create({ name: 'x', role: 'noc' }, ADMIN);
+  expect((await tokens.revoke(second.view.id, ADMIN)).revokedAt).not.toBe(null);
+  expect(await tokens.authenticate(second.token)).toEqual({ type: 'revoked' });
+  await expect(tokens.revoke('nope', ADMIN)).rejects.toMatchObject({ status: 404 });
 });
 
 test.each([
@@ -40,7 +37,7 @@ test.each([
   ['a very long text', 'x'.repeat(100_000)],
   ['a text with NUL', 'a\0b'.repeat(20)],
 ])('%s is no token', async (_, token) => {
-  expect(await tokenService((await testControl()).context).authenticate(token)).toBe(null);
+  expect(await tokenService((await testControl()).context).authenticate(token)).toEqual({ type: 'unknown' });
 });
 
 test('the first start makes one admin token, however many start at once; a given one is taken instead', async () => {
@@ -49,12 +46,12 @@ test('the first start makes one admin token, however many start at once; a given
   const made = await Promise.all([tokens.ensureAdmin(null), tokens.ensureAdmin(null), tokens.ensureAdmin(null)]);
   const [token] = made.filter((each) => each !== null);
   expect(made.filter((each) => each !== null)).toHaveLength(1);
-  expect(await tokens.authenticate(token!)).toMatchObject({ role: 'admin' });
+  expect(await tokens.authenticate(token!)).toMatchObject({ principal: { name: 'admin', role: 'admin' } });
   const given = 'an-admin-token-of-the-operator';
   // Two controls that are given the same one start at once.
   expect(await Promise.all([tokens.ensureAdmin(given), tokens.ensureAdmin(given)])).toEqual([null, null]);
   expect(await tokens.ensureAdmin(given)).toBe(null);
-  expect(await tokens.authenticate(given)).toMatchObject({ role: 'admin' });
+  expect(await tokens.authenticate(given)).toMatchObject({ principal: { name: 'admin', role: 'admin' } });
   await expect(tokens.ensureAdmin('short')).rejects.toThrow(/24 to/);
 });
 

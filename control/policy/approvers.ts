@@ -1,14 +1,14 @@
 // Who may approve what the matrix asks somebody about. Pure.
 
 import { Refused } from '../../base/errors.ts';
-import { PERMISSIONS, type Role } from '../permissions.ts';
+import { isPermitted, rolesWith } from '../permissions.ts';
 import type { Principal } from '../services.ts';
 import type { ApprovalDecision } from './approval-matrix.ts';
 
 /** @throws Refused 403 'not-an-approver'. */
 export function demandApprover({ approvers, why }: ApprovalDecision, { role, scope }: Principal): void {
-  const mayApprove: readonly Role[] = PERMISSIONS.approve;
-  if (approvers.includes(role) && mayApprove.includes(role) && (scope?.includes('approve') ?? true)) return;
+  if (approvers.includes(role) && isPermitted({ role, scope }, 'approve')) return;
+  const mayApprove = rolesWith(['approve']);
   const who = approvers.filter((one) => mayApprove.includes(one)).join(' or ');
   throw new Refused(403, 'not-an-approver', `${why} asks for ${who}; you are ${role}.`);
 }

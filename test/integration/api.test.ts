@@ -194,6 +194,7 @@ test('openapi.json describes every route of the outside contract, under its role
         'POST /tokens',
         'POST /files',
       ],
+      ...['GET /people', 'GET /people/{id}', 'PATCH /people/{id}', 'POST /people', 'GET /whoami'],
       ...[
         'POST /actions/{id}/approve',
         'POST /actions/{id}/cancel',
