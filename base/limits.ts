@@ -427,6 +427,16 @@ export const LIMITS = {
   pageRowsMax: 500,
   /** Characters of a device id: three parts of deviceIdPartCharsMax, each character up to 9 when escaped, and two dashes. */
   cpeIdCharsMax: 3 * 64 * 9 + 2,
+  /** Newest actions of a device that changed something, and that read, among which an explanation looks for a parameter: a device has some ten. */
+  explainActionsMax: 200,
+  explainReadsMax: 50,
+  /** Newest entries of a device's timeline among which it looks, and those it takes from them: a counter is in each of them. */
+  explainEventsMax: 2_000,
+  explainTellingsMax: 200,
+  /** Steps that it shows. */
+  explainStepsMax: 20,
+  /** Stored paths beside which an unknown one is looked for, to name the nearest. */
+  explainNearMax: 200,
   /** Names or values in one action: more is a configuration file, and belongs in a Download. */
   actionNamesMax: 256,
   /** Tags of one device, and characters of one. */

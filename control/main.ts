@@ -25,6 +25,7 @@ import { batchService } from './batches/service.ts';
 import type { ControlContext } from './context.ts';
 import { evidenceService } from './evidence/export.ts';
 import { signHead } from './evidence/heads.ts';
+import { explainService } from './explain/service.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { unpark } from './ingest/unpark.ts';
 import { LiveEvents } from './live-events.ts';
@@ -191,6 +192,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       events: live,
       evidence: evidenceService(context),
       matrix: matrixService(context),
+      explain: explainService(context),
       health: healthService(context, jobs),
     };
     return {

@@ -197,6 +197,8 @@ export interface PlanView {
     readAt: string | null;
     ageSeconds: number | null;
   }[];
+  /** What will happen, for people: names in place of paths. */
+  words: string;
   impact: { reboot: boolean; serviceCut: boolean; customers: number; text: string };
   risk: Risk;
   expected: string;
@@ -575,6 +577,59 @@ export interface EvidenceService {
   export(filter: ExportFilter): AsyncGenerator<string>;
 }
 
+/** One step in the life of a parameter. */
+export interface ParameterStep {
+  at: string;
+  /** Kind of the action that was to change it; `told` and `read`: the device had it otherwise than before; `bootstrap`: it forgot its settings. */
+  kind: ActionKind | 'told' | 'read' | 'bootstrap';
+  /** Owner of that action; null: the device itself, or somebody at it. */
+  by: ActionView['owner'] | null;
+  /** The action that changed it; of `read`, the one that noticed. */
+  actionId: string | null;
+  from: string | null;
+  to: string | null;
+  approvals: { decision: 'auto' | 'approved' | 'rejected'; by: string; at: string }[];
+  /** Of the action; null while it is open, and when there is none. */
+  outcome: Outcome | null;
+  text: string;
+}
+export interface ParameterExplanation {
+  name: string;
+  canonical: string | null;
+  /** As in ParameterView. */
+  value: string | null;
+  type: string;
+  writable: boolean | null;
+  secret: boolean;
+  readAt: string | null;
+  /**
+   * What it is as it is by. cpe: the device itself, or somebody at it; factory: nobody since the device forgot its settings; unknown: nothing
+   * is known of it. `at`, `actionId` and `by` are of that.
+   */
+  source: {
+    kind: 'action' | 'policy' | 'cpe' | 'factory' | 'unknown';
+    at: string | null;
+    actionId: string | null;
+    by: ActionView['owner'] | null;
+  };
+  /** Newest first, at most LIMITS.explainStepsMax. */
+  history: ParameterStep[];
+  /** All that, as one paragraph for staff. */
+  text: string;
+}
+export interface ActionExplanation {
+  /** For staff: who asked for what and why, how it was approved, what the device made of it. */
+  text: string;
+  /** To be read to a customer: without paths, codes and names of staff. */
+  forCustomer: string;
+}
+export interface ExplainService {
+  /** Who set a parameter, named by path or canonical name. Refused 404 'unknown-device', 404 'unknown-name' with the nearest names. */
+  parameter(deviceId: string, name: string): Promise<ParameterExplanation>;
+  /** Refused 404 'unknown-action'. */
+  action(id: string): Promise<ActionExplanation>;
+}
+
 export interface Services {
   devices: DeviceService;
   actions: ActionService;
@@ -587,5 +642,6 @@ export interface Services {
   events: EventService;
   evidence: EvidenceService;
   matrix: ApprovalMatrixService;
+  explain: ExplainService;
   health: HealthService;
 }

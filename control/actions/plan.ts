@@ -6,6 +6,7 @@ import { LIMITS } from '../../base/limits.ts';
 import { REDACTED } from '../../base/secret-box.ts';
 import { DIAGNOSTIC_TESTS, DIAGNOSTICS, STATE_PARAMETER } from '../../profiles/diagnostics.ts';
 import { canonicalJson } from '../evidence/chain.ts';
+import { sayPlan } from '../explain/action.ts';
 import { redactRecord } from '../redaction.ts';
 import type { ProfileBook, ResolvedName } from '../registry/profile-book.ts';
 import type { FileView, PlanView, Risk } from '../services.ts';
@@ -103,11 +104,14 @@ export function plan(input: PlanInput): Planned | PlanRefusal {
   const secretNames = new Set(draft.secretNames);
   const isSecret = (name: string): boolean => secretNames.has(name) || book.isSecret(device.profileId, name);
   const { args, rpcs, diff, risk, expected } = draft;
+  const asked = redactRecord(withoutCommon(request), isSecret);
+  const shownDiff = diff.map((entry) =>
+    isSecret(entry.name) ? { ...entry, from: hide(entry.from), to: hide(entry.to) } : entry,
+  );
   const shown = {
     rpcs: rpcs.map((rpc) => ({ ...rpc, args: redactRecord(rpc.args, isSecret) })),
-    diff: diff.map((entry) =>
-      isSecret(entry.name) ? { ...entry, from: hide(entry.from), to: hide(entry.to) } : entry,
-    ),
+    diff: shownDiff,
+    words: sayPlan({ kind: request.kind, request: asked, plan: { diff: shownDiff } }),
     impact: { ...draft.impact, customers: 1 },
     risk,
     expected,
@@ -124,7 +128,7 @@ export function plan(input: PlanInput): Planned | PlanRefusal {
     args,
     inverse: draft.recovery.inverse,
     basis: draft.basis,
-    request: redactRecord(withoutCommon(request), isSecret),
+    request: asked,
   };
 }
 

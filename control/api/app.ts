@@ -14,6 +14,7 @@ import { deviceRoutes } from './devices.ts';
 import { ApiError, errorResponse } from './errors.ts';
 import { eventRoutes } from './events.ts';
 import { evidenceRoutes } from './evidence.ts';
+import { explainRoutes } from './explain.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes } from './health.ts';
 import { indexRoute } from './index-page.ts';
@@ -70,6 +71,7 @@ export function createApi(needs: ApiNeeds): ApiApp {
   connectorRoutes(api, services.connectors);
   matrixRoutes(api, services.matrix, services.idempotency);
   evidenceRoutes(api, services.evidence);
+  explainRoutes(api, services.explain);
   eventRoutes(api, { events: services.events, streams, heartbeatMs, log });
   fileRoutes(api, services.files, services.idempotency);
   tokenRoutes(api, services.tokens, services.idempotency);

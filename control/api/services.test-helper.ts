@@ -180,6 +180,7 @@ export function memoryServices() {
             hash: '0'.repeat(64),
             rpcs: [],
             diff: [],
+            words: '',
             impact: { reboot: false, serviceCut: false, customers: 0, text: '' },
             risk: 'none',
             expected: '',
@@ -311,6 +312,18 @@ export function memoryServices() {
       },
       release: async (tokenId, key) => {
         keys.delete(`${tokenId} ${key}`);
+      },
+    },
+    explain: {
+      parameter: async (deviceId, name) => {
+        known(devices, deviceId, 'unknown-device');
+        const source = { kind: 'unknown', at: null, actionId: null, by: null } as const;
+        const rest = { canonical: null, value: null, type: '', writable: null, secret: false, readAt: null };
+        return { name, ...rest, source, history: [], text: 'Nobody knows.' };
+      },
+      action: async (id) => {
+        known(actions, id, 'unknown-action');
+        return { text: 'It ran.', forCustomer: 'We did it.' };
       },
     },
     connectors: { list: async () => [] },

@@ -9,6 +9,7 @@ import { APPROVAL_NEEDS } from '../policy/approval-matrix.ts';
 import {
   ACTION_STATES,
   type ActionDetail,
+  type ActionExplanation,
   type ActionView,
   BATCH_STATES,
   type BatchDetail,
@@ -19,6 +20,7 @@ import {
   type DeviceView,
   type FileView,
   type HealthView,
+  type ParameterExplanation,
   type ParameterView,
   type PersonView,
   type QueueEntry,
@@ -194,6 +196,7 @@ export const actionDetail = actionView
           ageSeconds: z.number().nullable(),
         }),
       ),
+      words: z.string().openapi({ description: 'What will happen, for people.' }),
       impact: z.object({ reboot: z.boolean(), serviceCut: z.boolean(), customers: z.number(), text: z.string() }),
       risk: z.enum(['none', 'low', 'medium', 'high']),
       expected: z.string(),
@@ -293,6 +296,51 @@ export const batchProof = z
     steps: z.array(z.object({ hash: z.string(), ours: z.enum(['left', 'right']) })),
   })
   .openapi('BatchProof') satisfies z.ZodType<BatchProof>;
+const owner = actionView.shape.owner;
+export const parameterExplanation = z
+  .object({
+    name: z.string(),
+    canonical: z.string().nullable(),
+    value: parameterView.shape.value,
+    type: z.string(),
+    writable: z.boolean().nullable(),
+    secret: z.boolean(),
+    readAt: time.nullable(),
+    source: z.object({
+      kind: z.enum(['action', 'policy', 'cpe', 'factory', 'unknown']).openapi({
+        description: 'cpe: the device itself, or somebody at it; factory: nobody since the device forgot its settings.',
+      }),
+      at: time.nullable(),
+      actionId: z.string().nullable(),
+      by: owner.nullable(),
+    }),
+    history: z
+      .array(
+        z.object({
+          at: time,
+          kind: z.enum([...ACTION_KINDS, 'told', 'read', 'bootstrap']),
+          by: owner.nullable().openapi({ description: 'null: the device itself, or somebody at it.' }),
+          actionId: z.string().nullable(),
+          from: z.string().nullable(),
+          to: z.string().nullable(),
+          approvals: z.array(
+            z.object({ decision: z.enum(['auto', 'approved', 'rejected']), by: z.string(), at: time }),
+          ),
+          outcome: z.enum(OUTCOMES).nullable(),
+          text: z.string(),
+        }),
+      )
+      .openapi({ description: 'Newest first.' }),
+    text: z.string(),
+  })
+  .openapi('ParameterExplanation') satisfies z.ZodType<ParameterExplanation>;
+
+export const actionExplanation = z
+  .object({
+    text: z.string().openapi({ description: 'For staff.' }),
+    forCustomer: z.string().openapi({ description: 'To be read out: no paths, codes or names of staff.' }),
+  })
+  .openapi('ActionExplanation') satisfies z.ZodType<ActionExplanation>;
 
 export const fileView = z
   .object({
