@@ -538,6 +538,22 @@ export const LIMITS = {
   /** Time without a byte taken after which a download is given up: 64 KiB at 1 kB/s would be 64 s. */
   fileStallMs: 120_000,
 
+  // ── Recordings of sessions (edge/recording) ──────────────────────────────────────────────────────────────────────────
+  /** CPEs of one edge that are recorded at once: whose a POST is has to be found out first, for all that are not quiet. */
+  recordingsMax: 16,
+  /** Bytes of one recording on one edge: the walk of a tree of 9,000 parameters is some 5 MB, with all that was known meanwhile. */
+  recordingBytesMax: 32 * 1024 * 1024,
+  /** Sessions of one recording, and minutes within which they begin: a day, for what a CPE does at night. */
+  recordingSessionsMax: 100,
+  recordingMinutesMax: 24 * 60,
+  /** Time after which a recording is called lost of which its edge has told nothing: it was away, or lost its store. */
+  recordingLostMs: 24 * 3_600_000,
+  /** Bytes of a recording handed to the API at once. */
+  recordingChunkBytes: 256 * 1024,
+  /** Lines of a difference that a replay prints for one exchange, and of a document that are compared at all (a table of both is made). */
+  replayDiffLinesMax: 40,
+  replayLinesComparedMax: 2_000,
+
   // ── Metrics ──────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Values of one label that are counted apart. Fault codes come from CPEs: 33 are in the specification, vendors use some dozens. */
   metricLabelValuesMax: 256,

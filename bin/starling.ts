@@ -9,6 +9,7 @@ import { fleetCommand } from '../bench/fleet/command.ts';
 import { control } from './control.ts';
 import { edge } from './edge.ts';
 import { evidenceCommand } from './evidence.ts';
+import { sessionCommand } from './session.ts';
 import { up } from './up.ts';
 
 const packageFile = new URL(
@@ -46,6 +47,7 @@ program
 
 program.addCommand(fleetCommand());
 program.addCommand(evidenceCommand());
+program.addCommand(sessionCommand());
 
 try {
   await program.parseAsync();

@@ -1,7 +1,8 @@
 // Every message that crosses between edge and control, versioned, with its schema. Facts go up (edge → control), decisions go down.
 //
 // History of MESSAGE_VERSION
-//   1  first form; since then the decisions `taken` and `withdraw`, which an edge that does not know them leaves out, and `held` of `inform`
+//   1  first form; since then the decisions `taken`, `withdraw` and `record`, which an edge that does not know them leaves out, `held` of `inform`, and the
+//      fact `recording`
 //
 // A reader accepts its own version; unknown fields are dropped, unknown types are parked by control with a count, never lost, and taken when
 // it was upgraded (control/ingest/unpark.ts). So a new type, or a new member that may be left out, needs no new version, and edges one
@@ -173,6 +174,19 @@ const facts = {
     fileId: z.string(),
     bytes: z.number(),
     sha256: z.string(),
+  }),
+  /** A recording that control asked for is over; what there is of it is a file on the edge's disk, null when there is nothing. */
+  recording: z.object({
+    cpeId: z.string(),
+    recordingId: z.string(),
+    fileId: z.string().nullable(),
+    bytes: z.number(),
+    sha256: z.string(),
+    sessions: z.number(),
+    exchanges: z.number(),
+    /** It grew too large: what came later is missing. */
+    cut: z.boolean(),
+    why: z.string(),
   }),
 } as const;
 
@@ -349,6 +363,13 @@ const decisions = {
    * publish says nothing of control, and only for facts that are `held`.
    */
   taken: z.object({ lane: z.number().int().nonnegative(), sequence: z.number().int() }),
+  /** Sessions of this CPE are to be recorded, redacted: so many, those that begin until then. The fact `recording` ends it. */
+  record: z.object({
+    cpeId: z.string(),
+    recordingId: z.string(),
+    untilMs: z.number(),
+    sessions: z.number().int().positive(),
+  }),
 } as const;
 
 export type DecisionType = keyof typeof decisions;

@@ -34,6 +34,7 @@ import { connectorService, healthService } from './operations/connectors.ts';
 import { fileService } from './operations/files.ts';
 import { forgetKeys, idempotencyService } from './operations/idempotency.ts';
 import { personService } from './operations/people.ts';
+import { recordingService } from './operations/recordings.ts';
 import { tokenService } from './operations/tokens.ts';
 import { fetchUploads } from './operations/uploads.ts';
 import { matrixService } from './policy/matrix-store.ts';
@@ -185,6 +186,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       actions: actionService(context, handOver),
       batches: batchService(context, batches),
       files: fileService(context, options.fileStore),
+      recordings: recordingService(context, dispatcher, { files: options.fileStore, popShared }),
       tokens: tokenService(context),
       people: personService(context),
       idempotency: idempotencyService(context),

@@ -413,6 +413,43 @@ export interface FileStore {
     source: AsyncIterable<Uint8Array>,
     meta: { name: string; fileType: string },
   ): Promise<{ fileId: string; bytes: number; sha256: string }>;
+  /** Up to `bytesMax` bytes from `offset` on, none at its end; null when the file is not here. */
+  read(fileId: string, offset: number, bytesMax: number): Promise<{ bytes: Uint8Array } | null>;
+}
+
+export interface RecordingView {
+  id: string;
+  deviceId: string;
+  askedBy: string;
+  askedAt: string;
+  /** Sessions that begin later are not recorded, nor are more than `sessionsMax`. */
+  until: string;
+  sessionsMax: number;
+  /** lost: nothing came of it on an edge, and nothing will. */
+  state: 'recording' | 'fetching' | 'done' | 'empty' | 'lost';
+  /** What it waits for, or how it ended. */
+  why: string;
+  sessions: number;
+  exchanges: number;
+  bytes: number;
+  /** It grew too large: what came later is missing. */
+  cut: boolean;
+  endedAt: string | null;
+}
+export interface RecordingService {
+  /**
+   * Has the edges of the device record its sessions, redacted. Refused 404 'unknown-device', 409 'no-edge' before first contact, 409
+   * 'being-recorded' while an earlier one is on, 503 'edge-away'.
+   */
+  start(
+    deviceId: string,
+    asked: { sessions: number; minutes: number; wake: boolean },
+    principal: Principal,
+  ): Promise<RecordingView>;
+  /** Newest first. */
+  list(query: PageQuery & { deviceId?: string }): Promise<Page<RecordingView>>;
+  /** The file, some bytes at a time. Refused 404 'unknown-recording', 409 'recording-on' while it is not whole here, 404 'empty-recording' without a session, 503 'no-file-store'. */
+  read(id: string): Promise<AsyncGenerator<Uint8Array>>;
 }
 
 export interface TokenView {
@@ -635,6 +672,7 @@ export interface Services {
   actions: ActionService;
   batches: BatchService;
   files: FileService;
+  recordings: RecordingService;
   tokens: TokenService;
   people: PersonService;
   idempotency: IdempotencyService;

@@ -13,7 +13,7 @@ import { systemTimers } from '../base/timers.ts';
 import type { CpeFacts } from '../bus/messages.ts';
 import type { CpeMessage } from '../cwmp/message.ts';
 import { rootOf } from '../cwmp/paths.ts';
-import { type Read, read } from '../cwmp/read.ts';
+import type { Read } from '../cwmp/read.ts';
 import { ACS_METHODS } from '../cwmp/rpc-table.ts';
 import { type InFlight, type Learned, type Reply, step } from '../cwmp/session.ts';
 import { writeFault, writeRequest, writeResponse } from '../cwmp/soap-writer.ts';
@@ -33,6 +33,7 @@ import { InformHandler } from './inform-handler.ts';
 import type { LastContacts } from './last-contacts.ts';
 import { applyEvents } from './planner.ts';
 import type { QuietInforms } from './quiet-informs.ts';
+import type { SessionRecorder } from './recording/recorder.ts';
 import { COME_AGAIN, NO_CONTENT, plain, SOAP, shed, soap, statusLine } from './replies.ts';
 import type { SessionClaims } from './session-cookie.ts';
 import { type Effects, noEffects, SessionTurn, sessionFact } from './session-turn.ts';
@@ -55,6 +56,10 @@ export interface CwmpHandlerOptions {
   admission: Pick<Admission, 'isOpen' | 'judge'>;
   waits: Pick<WaitWatch, 'writing' | 'written'>;
   clock: Clock;
+  /** Reads a document: cwmp/read.ts, or what a replay puts in its place. Never throws. */
+  read(bytes: Uint8Array, contentType: string | null): Read;
+  /** Answers in place of this handler for CPEs that are recorded; null for the handler it answers with. */
+  recorder: SessionRecorder | null;
   /** Null where no edge shares its work with others: then nothing is claimed. */
   claims: Claims | null;
   log: Log;
@@ -72,6 +77,7 @@ export interface CwmpHandlerOptions {
 }
 
 const EMPTY: CpeMessage = { type: 'empty' };
+const NOTHING = new Uint8Array(0);
 
 export class CwmpHandler {
   readonly #o: CwmpHandlerOptions;
@@ -96,9 +102,13 @@ export class CwmpHandler {
   post(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
     const encoding = contentEncodingOf(exchange.contentEncoding);
     assert(encoding !== null, 'an encoding we do not speak is refused before its body is read');
-    if (body.length === 0) return this.#empty(exchange, identity);
-    if (encoding === 'identity') return this.#read(exchange, identity, body);
+    if (encoding === 'identity' || body.length === 0) return this.postUnpacked(exchange, identity, body);
     return this.#postPacked(exchange, identity, encoding, Buffer.from(body));
+  }
+
+  /** The same when the body is not packed, whatever its headers say. */
+  postUnpacked(exchange: CwmpExchange, identity: Identity | null, body: Uint8Array): HttpReply | Promise<HttpReply> {
+    return body.length === 0 ? this.#empty(exchange, identity) : this.#read(exchange, identity, body);
   }
 
   async #postPacked(
@@ -177,6 +187,8 @@ export class CwmpHandler {
       this.#o.metrics.quietEnds++;
       return NO_CONTENT;
     }
+    const recorded = this.#o.recorder?.take(exchange, identity, NOTHING, null) ?? null;
+    if (recorded !== null) return recorded;
     this.#o.metrics.parsePath.inc('fast');
     this.#o.metrics.requests.inc('empty');
     return this.#goOn(exchange, identity, EMPTY);
@@ -199,7 +211,9 @@ export class CwmpHandler {
     const news = hasProved ? quiet.news(identity, body) : null;
     if (news !== null) return 'told' in news ? this.#informs.tell(exchange, identity, news) : news;
     if (body.length > this.#o.inlineBytesMax && this.#o.big !== null) return this.#elsewhere(exchange, identity, body);
-    const done = read(body, exchange.contentType);
+    const done = this.#o.read(body, exchange.contentType);
+    const recorded = this.#o.recorder?.take(exchange, identity, body, done) ?? null;
+    if (recorded !== null) return recorded;
     metrics.parsePath.inc(done.parsePath);
     return this.#take(exchange, identity, done, true);
   }
@@ -304,6 +318,8 @@ export class CwmpHandler {
   #remember(claims: SessionClaims): void {
     const { store, quiet } = this.#o;
     const { cpeId } = claims;
+    // One of which a recording began within this session: its next Inform is to be read.
+    if (store.recordingCount() > 0 && store.recordingOf(cpeId) !== undefined) return;
     // Looked at again: what is opened after the number was taken makes the mark worthless.
     const openMark = store.openMark(cpeId);
     if (store.getSession(cpeId) === undefined && !store.hasWork(cpeId)) quiet.remember(claims, openMark);

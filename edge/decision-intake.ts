@@ -27,6 +27,8 @@ export interface IntakeOptions {
   files: WorkFiles;
   /** With what this edge holds at the moment; null where no claims are needed. */
   claims: (Claims & { holds(actionId: string): boolean }) | null;
+  /** Sessions of a CPE are to be recorded; resolves when every thread goes by it. */
+  record(asked: DecisionBody<'record'>): Promise<void>;
   /** Control has taken the facts of this lane up to this one; what it decided for them is on the disk. */
   taken(lane: number, sequence: number): void;
 }
@@ -61,6 +63,7 @@ export class DecisionIntake {
     const wakes: DecisionBody<'wake'>[] = [];
     const waited: string[] = [];
     const taken: DecisionBody<'taken'>[] = [];
+    const recordings: DecisionBody<'record'>[] = [];
     const files = new Set<string>();
     for (const { id, payload } of messages) {
       const parsed = parseDecision(payload);
@@ -93,8 +96,13 @@ export class DecisionIntake {
         case 'taken':
           taken.push(decision.body);
           break;
+        case 'record':
+          recordings.push(decision.body);
+          break;
       }
     }
+    // Before the CPE is woken for what is to be recorded.
+    for (const asked of recordings) await this.#o.record(asked);
     // A small file comes faster than the CPE that is woken for it.
     await Promise.all([...files].map((fileId) => this.#o.files.hold(fileId)));
     // Settings before work: what control changed first must be known when the CPE comes for the work.

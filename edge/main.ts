@@ -23,6 +23,7 @@ import { ClaimKeeper } from './claims/keeper.ts';
 import { type TakenPort, takePort } from './cwmp-port.ts';
 import { FileFetcher, filesOnDisk } from './file-fetcher.ts';
 import { openFileStore } from './files.ts';
+import { RecordingKeeper } from './recording/keeper.ts';
 import { Relay } from './relay.ts';
 import { createSessionMemory, SessionTable } from './session-table.ts';
 import { openEdgeStore } from './store/lmdb-store.ts';
@@ -108,11 +109,12 @@ async function startOn(
   // Threads of pools have the lanes behind those of session threads.
   const stopAnswering =
     claims === null || claimsName === null ? () => {} : answerClaims(claims, claimsName, 2 * threadCount);
+  const recordings = new RecordingKeeper({ store, files, storeDir, edgeId, pop, version, clock: systemClock, log });
   const relay = new Relay({
     store, transport, log, registry, acked: new BigInt64Array(ackedMemory), clock: systemClock,
     edgeId: config.edgeId, pop: config.pop, threads: threadCount, version,
     expect: (cpeId) => table.expect(cpeId, Math.ceil(systemClock.now() / 1_000) + LIMITS.expectedSeconds),
-    files: fetcher ?? filesOnDisk(files), claims,
+    files: fetcher ?? filesOnDisk(files), claims, recordings,
     waker, profiles: new ProfileChooser(loadProfiles(config.profilesDir)),
   }); // biome-ignore format: a plain list
 

@@ -51,7 +51,7 @@ export class Bench {
     const { store, transport, registry, acked, timers } = this;
     this.relay = new Relay({
       store, transport, registry, acked, timers, waker, profiles, log: silentLog, clock: timers.clock, elapsed: () => timers.clock.now(),
-      edgeId: 'e1', pop: 'pop', threads: 2, version: '0.1.0', files: filesOnDisk({ uploaded: () => null }), claims: null, expect: (cpeId) => void this.expected.push(cpeId),
+      edgeId: 'e1', pop: 'pop', threads: 2, version: '0.1.0', files: filesOnDisk({ uploaded: () => null }), claims: null, recordings: { begin: async () => {}, round: async () => {} }, expect: (cpeId) => void this.expected.push(cpeId),
     }); // biome-ignore format: a plain list
     onTestFinished(() => this.relay.close());
   }

@@ -24,6 +24,7 @@ import { DecisionIntake } from './decision-intake.ts';
 import { FactWindow } from './fact-window.ts';
 import type { WorkFiles } from './file-fetcher.ts';
 import type { Waker } from './http-waker.ts';
+import type { RecordingKeeper } from './recording/keeper.ts';
 import type { FactRecord, RelayStore } from './store/store.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -46,6 +47,7 @@ export interface RelayOptions {
   files: WorkFiles;
   /** Null where no claims are needed. */
   claims: ClaimKeeper | null;
+  recordings: Pick<RecordingKeeper, 'begin' | 'round'>;
   /** One per lane: the highest sequence control has acknowledged, for threads that wait for it. */
   acked: BigInt64Array;
   /** Milliseconds that pass, whatever the wall clock does. */
@@ -104,7 +106,11 @@ export class Relay {
     this.#timers = options.timers ?? systemTimers;
     this.#elapsed = options.elapsed ?? systemElapsed;
     this.#subject = factsOf(options.pop, options.edgeId);
-    this.#intake = new DecisionIntake({ ...options, taken: (lane, sequence) => this.#raise(lane, sequence) });
+    this.#intake = new DecisionIntake({
+      ...options,
+      taken: (lane, sequence) => this.#raise(lane, sequence),
+      record: (asked) => options.recordings.begin(asked),
+    });
     this.#upkeep = new Upkeep(options);
     this.#published = new Tally(registry, 'starling_relay_facts_total', 'Facts control has acknowledged.');
     this.#again = new Tally(
@@ -378,7 +384,8 @@ export class Relay {
 
   #tickLater(): void {
     this.#cancelTick = this.#timers.after(LIMITS.relayTickMs, () => {
-      this.#ticking = this.#upkeep.round().then(
+      const round = this.#upkeep.round().then(() => this.#o.recordings.round());
+      this.#ticking = round.then(
         () => {
           this.nudge();
           this.#tickLater();

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { deriveKey, loadInstallationSecret } from '../base/secret-file.ts';
+import { read } from '../cwmp/read.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
 import { AskedClaims } from './claims/asking.ts';
@@ -15,6 +16,8 @@ import { FileUrls } from './file-urls.ts';
 import { openFileStore } from './files.ts';
 import { LastContacts } from './last-contacts.ts';
 import { QuietInforms } from './quiet-informs.ts';
+import { growingFile } from './recording/keeper.ts';
+import { Recorder } from './recording/recorder.ts';
 import { SessionCookies } from './session-cookie.ts';
 import type { SessionTable } from './session-table.ts';
 import { Sessions } from './sessions.ts';
@@ -57,8 +60,10 @@ export function openSessionParts(data: ThreadData, table: SessionTable, ofThread
   const lastContacts = new LastContacts({ store, clock, log, nudge, isFar: config.natsUrl !== null });
   const profiles = new ProfileChooser(loadProfiles(config.profilesDir));
   const claims = data.claims === null ? null : new AskedClaims(data.claims, lane);
-  const cwmp = new CwmpHandler({
+  const options: CwmpHandlerOptions = {
     ...ofThread,
+    read,
+    recorder: null,
     claims,
     store,
     sessions,
@@ -72,6 +77,8 @@ export function openSessionParts(data: ThreadData, table: SessionTable, ofThread
     uploadUrl: (cpeId, actionId) => fileUrls.upload(cpeId, actionId, clock.now() + LIMITS.fileUrlMs),
     // One counter numbers the facts of all lanes, and the relay hands them over in its order, so the highest one speaks for all before it.
     ackedSequence: () => acked.reduce((highest, _, of) => Math.max(highest, Number(Atomics.load(acked, of))), 0),
-  });
+  };
+  const fileOf = (recordingId: string): string => growingFile(data.storeDir, recordingId);
+  const cwmp = new CwmpHandler({ ...options, recorder: new Recorder({ handler: options, fileOf, lane }) });
   return { secret, clock, stamps, store, sessions, lastContacts, fileUrls, cwmp, claims };
 }

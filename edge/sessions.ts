@@ -196,6 +196,14 @@ export class Sessions {
     if (nowMs - this.#forgotAt >= FORGET_EVERY_MS) this.#forgetSilent(nowMs);
   }
 
+  /** The CPE whose session a POST would be found for, open or not; null when there is none. Without a word in the metrics. */
+  whose(exchange: CwmpExchange, identity: Identity | null): CpeId | null {
+    const { table, clock } = this.#o;
+    const cookie =
+      findCookie(exchange.cookie) ?? table.findAddress(addressKey(exchange, identity), Math.floor(clock.now() / 1000));
+    return cookie === null ? null : (this.#claimsOf(cookie)?.cpeId ?? null);
+  }
+
   /** The session a POST other than an Inform belongs to; null when there is none that may go on (CWMP C5, C6, H12, H13). */
   find(exchange: CwmpExchange, identity: Identity | null): Found | null {
     const { cookies, table, clock, metrics } = this.#o;

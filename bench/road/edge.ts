@@ -140,7 +140,7 @@ export class RoadEdge {
     return new Relay({
       store: this.#store, transport: this.#transport, waker: { wake() {} }, profiles: this.#profiles, log: silentLog,
       registry: new Registry(), clock: systemClock, edgeId: this.#edgeId, pop: this.#pop, threads: 1, version: 'bench',
-      expect() {}, files: filesOnDisk({ uploaded: () => null }), claims: null, acked: new BigInt64Array(16),
+      expect() {}, files: filesOnDisk({ uploaded: () => null }), recordings: { begin: async () => {}, round: async () => {} }, claims: null, acked: new BigInt64Array(16),
     }); // biome-ignore format: a plain list
   }
 }

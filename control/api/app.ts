@@ -22,6 +22,7 @@ import { matrixRoutes } from './matrix.ts';
 import { OpenRequests } from './open-requests.ts';
 import { openapiRoutes } from './openapi.ts';
 import { personRoutes } from './people.ts';
+import { recordingRoutes } from './recordings.ts';
 import { type Api, newApi } from './routes.ts';
 import { tokenRoutes } from './tokens.ts';
 import { wakeRoutes } from './wake.ts';
@@ -74,6 +75,7 @@ export function createApi(needs: ApiNeeds): ApiApp {
   explainRoutes(api, services.explain);
   eventRoutes(api, { events: services.events, streams, heartbeatMs, log });
   fileRoutes(api, services.files, services.idempotency);
+  recordingRoutes(api, services.recordings, services.idempotency);
   tokenRoutes(api, services.tokens, services.idempotency);
   personRoutes(api, services);
   healthRoutes(api, services.health, scrape);

@@ -326,6 +326,7 @@ test('the event stream shows a device as it appears, and goes on behind Last-Eve
 
 test('a file is stored under its hash; without a file store it is 503', async () => {
   const store: FileStore = {
+    read: async () => null,
     async put(source) {
       let bytes = 0;
       for await (const chunk of source) bytes += chunk.byteLength;

@@ -265,6 +265,26 @@ export function memoryServices() {
       list: async () => ({ items: [...files.values()], next: null }),
       get: async (id) => known(files, id, 'unknown-file'),
     },
+    recordings: {
+      start: async (deviceId, { sessions }, { name }) => {
+        known(devices, deviceId, 'unknown-device');
+        const asked = { id: 'R1', deviceId, askedBy: name, askedAt: AT, until: AT, sessionsMax: sessions };
+        return {
+          ...asked,
+          state: 'recording',
+          why: '',
+          sessions: 0,
+          exchanges: 0,
+          bytes: 0,
+          cut: false,
+          endedAt: null,
+        };
+      },
+      list: async () => ({ items: [], next: null }),
+      read: async (id) => {
+        throw new Refused(404, 'unknown-recording', `There is no recording ${id}.`);
+      },
+    },
     tokens: {
       authenticate: async (token) => {
         const principal = TOKENS[token] ?? NARROWED[token];

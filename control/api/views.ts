@@ -24,6 +24,7 @@ import {
   type ParameterView,
   type PersonView,
   type QueueEntry,
+  type RecordingView,
   type TimelineEntry,
   type TokenView,
 } from '../services.ts';
@@ -359,6 +360,23 @@ export const fileView = z
 
 const personRef = z.object({ id: z.string(), name: z.string() });
 const role = z.enum(ROLES);
+export const recordingView = z
+  .object({
+    id: z.string(),
+    deviceId: z.string(),
+    askedBy: z.string(),
+    askedAt: time,
+    until: time.openapi({ description: 'Sessions that begin later are not recorded.' }),
+    sessionsMax: z.number(),
+    state: z.enum(['recording', 'fetching', 'done', 'empty', 'lost']),
+    why: z.string(),
+    sessions: z.number(),
+    exchanges: z.number(),
+    bytes: z.number(),
+    cut: z.boolean().openapi({ description: 'It grew too large: what came later is missing.' }),
+    endedAt: time.nullable(),
+  })
+  .openapi('Recording') satisfies z.ZodType<RecordingView>;
 
 export const tokenView = z
   .object({

@@ -47,6 +47,7 @@ export type EvidenceKind =
   | 'person'
   | 'token'
   | 'setting'
+  | 'recording'
   | 'secret-read'
   | 'secrets-rotated'
   | 'aged-out';

@@ -1,4 +1,4 @@
-// The facts `seen`, `session`, `wake`, `request`, `upload` and `hello`: contact with devices and edges that changes no parameter.
+// The facts `seen`, `session`, `wake`, `request`, `upload`, `recording` and `hello`: contact with devices and edges that changes no parameter.
 
 import type { FactBody } from '../../bus/messages.ts';
 import { redactRecord } from '../redaction.ts';
@@ -57,6 +57,17 @@ export function foldUpload(effects: Effects, origin: Origin, body: FactBody<'upl
     { fileId, bytes, sha256 },
     actionId,
   );
+}
+
+/** `recording`: what was recorded of a device's sessions is on its edge. */
+export function foldRecording(effects: Effects, origin: Origin, body: FactBody<'recording'>): void {
+  const { cpeId, recordingId, sessions, exchanges, bytes, cut, why } = body;
+  effects.device(cpeId, origin.at);
+  effects.recordings.push({ ...origin, body });
+  const what = sessions === 1 ? '1 session' : `${sessions} sessions`;
+  effects.event(origin, cpeId, 'recording', `Recorded ${what} on edge ${origin.edgeId}; over: ${why}`, {
+    ...{ recordingId, sessions, exchanges, bytes, cut },
+  });
 }
 
 /** `hello`: an edge came up, and is to be told again what it must know. */

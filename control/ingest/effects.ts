@@ -53,6 +53,13 @@ export interface UploadEffect {
   body: FactBody<'upload'>;
 }
 
+export interface RecordingEffect {
+  at: number;
+  edgeId: string;
+  pop: string;
+  body: FactBody<'recording'>;
+}
+
 /** Filled by the folds in the order of the facts; read once, when all are in. */
 export class Effects {
   readonly devices = new Map<string, DeviceEffect>();
@@ -60,6 +67,7 @@ export class Effects {
   readonly seen = new Map<string, Origin>();
   readonly actions: ActionEffect[] = [];
   readonly uploads: UploadEffect[] = [];
+  readonly recordings: RecordingEffect[] = [];
   readonly events: NewEvent[] = [];
   /** Edges that came up: what they must know is sent again. */
   readonly hellos: { edgeId: string; body: FactBody<'hello'> }[] = [];

@@ -1,7 +1,7 @@
 // Folds one checked fact of any type into the effects of its batch. Pure but for the effects it fills; the table is the list of types.
 
 import type { Fact, FactBody, FactType } from '../../bus/messages.ts';
-import { foldHello, foldRequest, foldSeen, foldSession, foldUpload, foldWake } from './contact.ts';
+import { foldHello, foldRecording, foldRequest, foldSeen, foldSession, foldUpload, foldWake } from './contact.ts';
 import type { Effects } from './effects.ts';
 import { foldInform } from './inform.ts';
 import { foldProgress, foldResult } from './outcome.ts';
@@ -22,6 +22,7 @@ const FOLDS: { readonly [T in FactType]: (effects: Effects, origin: Origin, body
   session: foldSession,
   wake: foldWake,
   upload: foldUpload,
+  recording: foldRecording,
 };
 
 /** Folds a fact by its type. */

@@ -9,6 +9,7 @@ import { askBack } from '../actions/moves.ts';
 import type { ControlContext } from '../context.ts';
 import type { NewEvent, NewEvidence } from '../evidence/record.ts';
 import { writeUploads } from '../operations/files.ts';
+import { writeRecordings } from '../operations/recordings.ts';
 import { planConnectionRequestCredentials } from '../policy/connection-request.ts';
 import { writeTrees } from '../registry/parameters.ts';
 import { lockDevices, type Prior, readDevices, writeDevices } from '../registry/write-devices.ts';
@@ -50,6 +51,7 @@ export async function takeEffect(
     writeDevices(tx, devices, priors),
     writeTrees(tx, context, devices, isSecret),
     writeUploads(tx, effects.uploads, sharesFiles),
+    writeRecordings(tx, effects.recordings, sharesFiles),
   ]);
   const finished = await applyActionEffects(tx, context, effects.actions, (id) => effects.isSecretOf(id));
   const news = newDevices(effects, priors);

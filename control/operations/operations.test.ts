@@ -102,6 +102,7 @@ test('files are listed newest first over pages, with those that devices uploaded
   const control = await testControl();
   let stored = 0;
   const store: FileStore = {
+    read: async () => null,
     async put(source) {
       let bytes = 0;
       for await (const chunk of source) bytes += chunk.length;

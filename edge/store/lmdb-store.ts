@@ -12,7 +12,7 @@ import { Environment } from './environment.ts';
 import { InformRecords } from './inform-records.ts';
 import { Outbox } from './outbox.ts';
 import { Shadow } from './shadow.ts';
-import { openSessions, type Stamps } from './stamps.ts';
+import { openRecordings, openSessions, type Stamps } from './stamps.ts';
 import {
   type DeviceRecord,
   type EdgeTransaction,
@@ -21,6 +21,7 @@ import {
   isExpired,
   type KnownParameter,
   type NewFact,
+  type Recording,
   type RecordsOut,
   type RelayStore,
   type SessionRecord,
@@ -73,6 +74,7 @@ export class LmdbEdgeStore implements RelayStore {
   readonly #settings: Table<DeviceSettings & { changedAt?: number }>;
   readonly #usernames: Table<string>;
   readonly #records: InformRecords;
+  readonly #recordings: Table<Recording>;
   readonly #onBroken: () => void;
   /** Where the next round of expiredSessions goes on. */
   #scanned = '';
@@ -91,6 +93,7 @@ export class LmdbEdgeStore implements RelayStore {
     this.#sessions = new Table(environment, openSessions(environment));
     this.#settings = new Table(environment, environment.database('settings', {}));
     this.#usernames = new Table(environment, environment.database('username', { encoding: 'string' }));
+    this.#recordings = new Table(environment, openRecordings(environment));
     this.#onBroken = () => stamps.setBroken();
     environment.onBroken.add(this.#onBroken);
   }
@@ -299,6 +302,32 @@ export class LmdbEdgeStore implements RelayStore {
     return this.#stamps.refusing() === 'broken' ? [] : this.#work.due(nowMs, limit);
   }
 
+  // ── Recordings ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  recordings(): Recording[] {
+    this.#environment.refresh();
+    return this.#recordings.after('', LIMITS.recordingsMax).map(({ value }) => value);
+  }
+
+  recordingCount(): number {
+    return this.#stamps.recordings();
+  }
+
+  recordingOf(cpeId: string): Recording | undefined {
+    this.#environment.refresh();
+    return this.#recordings.get(cpeId);
+  }
+
+  changeRecording(cpeId: string, recordingId: string, change: (before: Recording) => Recording): Promise<void> {
+    const { direct } = this.#recordings;
+    return this.#unlessRefused(() =>
+      this.#environment.transact(() => {
+        const before = direct.get(cpeId);
+        if (before?.recordingId === recordingId) void direct.put(cpeId, change(before));
+      }),
+    );
+  }
+
   // ── Outbox ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   appendFacts(facts: NewFact[], at: number): { last: number; durable: Promise<void> } {
@@ -353,6 +382,27 @@ export class LmdbEdgeStore implements RelayStore {
     for (const cpeId of withWork) this.#stamps.opened(cpeId);
     this.#stamps.outboxGrew(facts, bytes);
     return value;
+  }
+
+  beginRecording(recording: Recording): Promise<boolean> {
+    const { direct } = this.#recordings;
+    return this.#unlessRefused(async () => {
+      const begun = await this.#environment.transact(() => {
+        const isFull = this.#recordings.size() >= LIMITS.recordingsMax;
+        if (isFull || direct.get(recording.cpeId) !== undefined) return false;
+        void direct.put(recording.cpeId, recording);
+        return true;
+      });
+      if (begun) this.#stamps.recordingBegan(recording.cpeId);
+      return begun;
+    });
+  }
+
+  removeRecording(cpeId: string): Promise<void> {
+    return this.#unlessBroken(async () => {
+      await this.#recordings.remove(cpeId);
+      this.#stamps.recordingEnded();
+    });
   }
 
   async checkDisk(): Promise<void> {

@@ -13,7 +13,7 @@ import { hashText } from '../../base/hash-text.ts';
 import type { CpeId } from '../../base/ids.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { Environment, type Stats } from './environment.ts';
-import type { SessionRecord } from './store.ts';
+import type { Recording, SessionRecord } from './store.ts';
 
 const SPAN = 2 ** 32;
 const NEXT = 0;
@@ -21,12 +21,13 @@ const INCARNATION = 1;
 const DEPTH = 2;
 const BYTES = 3;
 const WORDS = 4;
-/** Behind the words, 32 bits each: why writes are refused, whether the outbox is full, commits of all threads, changes of settings. */
+/** Behind the words, 32 bits each: why writes are refused, whether the outbox is full, commits of all threads, changes of settings, recordings. */
 const REFUSAL = 0;
 const OUTBOX_FULL = 1;
 const COMMITS = 2;
 const SETTINGS = 3;
-const FLAGS = 4;
+const RECORDINGS = 4;
+const FLAGS = 5;
 /** Behind the flags: how often something was opened, by a hash of its CPE. Two CPEs in one slot are both looked after; no harm in that. */
 const OPEN_SLOTS = 1 << 20;
 
@@ -81,6 +82,7 @@ export class Stamps {
     stamps.outboxGrew(0, 0);
     for (const cpeId of openWorkIndex(environment).getKeys()) stamps.opened(cpeId);
     for (const cpeId of openSessions(environment).getKeys()) stamps.opened(cpeId);
+    for (const cpeId of openRecordings(environment).getKeys()) stamps.recordingBegan(cpeId);
     void environment.release();
     return stamps;
   }
@@ -148,6 +150,24 @@ export class Stamps {
     Atomics.add(this.#flags, SETTINGS, 1);
   }
 
+  /** Recordings that are on, those that wait to be handed over among them. */
+  recordings(): number {
+    return Atomics.load(this.#flags, RECORDINGS);
+  }
+
+  /**
+   * Said when the recording can be read. Its CPE counts as one for which something was opened, which takes its mark away: so its Informs are
+   * read from now on, and nothing that is asked for an Inform has to ask for recordings as well.
+   */
+  recordingBegan(cpeId: CpeId): void {
+    Atomics.add(this.#flags, RECORDINGS, 1);
+    this.opened(cpeId);
+  }
+
+  recordingEnded(): void {
+    Atomics.sub(this.#flags, RECORDINGS, 1);
+  }
+
   /** This thread's writes are visible to all from now on. */
   committed(): void {
     Atomics.add(this.#flags, COMMITS, 1);
@@ -174,6 +194,11 @@ export function openWorkIndex(environment: Environment): Database<string, string
 /** CPEs whose session has a record. */
 export function openSessions(environment: Environment): Database<SessionRecord, string> {
   return environment.database<SessionRecord>('session', {});
+}
+
+/** CPEs whose sessions are recorded. */
+export function openRecordings(environment: Environment): Database<Recording, string> {
+  return environment.database<Recording>('recording', {});
 }
 
 /** The database of facts: JSON, with commas between those of one record. */

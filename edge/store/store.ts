@@ -56,6 +56,28 @@ export interface WorkRecord {
   claim?: { token: string; isHeld: boolean; fence: number };
 }
 
+/** That the sessions of a CPE are recorded, and how far that has come. */
+export interface Recording {
+  recordingId: string;
+  cpeId: string;
+  /** Of its masks (edge/recording/masks.ts), 32 bytes in base64: nobody else ever has it. */
+  key: string;
+  startedAt: number;
+  /** Sessions that begin later are not recorded. */
+  untilMs: number;
+  /** At most so many; and those that were begun. */
+  sessionsMax: number;
+  sessions: number;
+  exchanges: number;
+  /** Its last session has not ended; its CPE POSTed last at this time, 0 while it has not. */
+  isOpen: boolean;
+  lastAt: number;
+  /** It grew too large: what came later is missing. */
+  isCut: boolean;
+  /** Why nothing is added to it any more; null while something is. */
+  over: string | null;
+}
+
 /** What the edge knows of a device besides its parameters. */
 export interface DeviceRecord {
   cpe: CpeFacts;
@@ -199,6 +221,14 @@ export interface EdgeStore {
   /** Work that has expired or whose wait is over: for the relay's timer. */
   dueWork(nowMs: number, limit: number): WorkRecord[];
 
+  // Recordings
+  recordings(): Recording[];
+  /** One look into shared memory: how many recordings there are. */
+  recordingCount(): number;
+  recordingOf(cpeId: string): Recording | undefined;
+  /** Changes this very recording, alone among all writers; nothing happens when it is gone. */
+  changeRecording(cpeId: string, recordingId: string, change: (before: Recording) => Recording): Promise<void>;
+
   // Outbox
   /** Appends facts in order under this writer's lane. `durable` resolves after fsync; `last` is the sequence of the last one. */
   appendFacts(facts: NewFact[], at: number): { last: number; durable: Promise<void> };
@@ -231,6 +261,10 @@ export interface EdgeTransaction {
 export interface RelayStore extends EdgeStore {
   /** Runs `change` alone among all writers; resolves with its value when what it wrote is on the disk. `change` must not wait. */
   transact<T>(change: (transaction: EdgeTransaction) => T): Promise<T>;
+  /** Begins one; false when this CPE has one, or there are LIMITS.recordingsMax. Resolves when every thread goes by it. */
+  beginRecording(recording: Recording): Promise<boolean>;
+  /** Forgets it: it was handed over. */
+  removeRecording(cpeId: string): Promise<void>;
   /** Looks at the free space of the disk and says so to all writers. */
   checkDisk(): Promise<void>;
   outboxBytes(): number;

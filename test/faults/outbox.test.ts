@@ -68,7 +68,7 @@ test('outbox: two threads append while the relay drains: nothing lost or doubled
   });
   const relay = new Relay({
     store, transport, acked: new BigInt64Array(3), clock: systemClock, log: silentLog, registry: new Registry(),
-    profiles: new ProfileChooser(loadProfiles()), waker: { wake: () => {} }, files: filesOnDisk({ uploaded: () => null }), claims: null, expect: () => {}, edgeId: 'e1', pop: 'pop', threads, version: '0',
+    profiles: new ProfileChooser(loadProfiles()), waker: { wake: () => {} }, files: filesOnDisk({ uploaded: () => null }), recordings: { begin: async () => {}, round: async () => {} }, claims: null, expect: () => {}, edgeId: 'e1', pop: 'pop', threads, version: '0',
   }); // biome-ignore format: a plain list
   relay.start();
   const turnMemory = new SharedArrayBuffer(4);
