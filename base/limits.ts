@@ -397,6 +397,8 @@ export const LIMITS = {
   batchBurstMs: 5_000,
   /** Between two steps of batches. */
   batchPeriodMs: 1_000,
+  /** Refusals of one token that become evidence in a minute; the rest is counted. */
+  refusalsPerMinute: 60,
   /** Age from which a value is read anew before somebody is shown what would change. */
   planValueAgeMs: 15 * 60_000,
   /** How long a preview waits for the device to tell such values. */

@@ -35,6 +35,7 @@ import { fileService } from './operations/files.ts';
 import { forgetKeys, idempotencyService } from './operations/idempotency.ts';
 import { personService } from './operations/people.ts';
 import { recordingService } from './operations/recordings.ts';
+import { refusalService } from './operations/refusals.ts';
 import { tokenService } from './operations/tokens.ts';
 import { fetchUploads } from './operations/uploads.ts';
 import { matrixService } from './policy/matrix-store.ts';
@@ -194,6 +195,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       events: live,
       evidence: evidenceService(context),
       matrix: matrixService(context),
+      refusals: refusalService(context),
       explain: explainService(context),
       health: healthService(context, jobs),
     };

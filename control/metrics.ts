@@ -17,6 +17,7 @@ export interface ControlMetrics {
   actionsEnded: Counter<'kind' | 'outcome'>;
   actionSeconds: Histogram<'kind'>;
   recoveries: Counter<'outcome'>;
+  refusals: Counter<'code'>;
   handovers: Counter<'outcome'>;
   databaseSeconds: Histogram<string>;
 }
@@ -69,6 +70,7 @@ export function controlMetrics(registry: Registry, openActions: () => Promise<Ma
       [0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 3_600, 86_400],
       ['kind'],
     ),
+    refusals: counter('refusals_total', 'Changes that callers asked for and were refused, by reason.', ['code']),
     recoveries: counter('recoveries_total', 'Actions taken back, or not (stuck).', ['outcome']),
     handovers: counter('handovers_total', 'Batches of decisions handed to edges.', ['outcome']),
     databaseSeconds: histogram(

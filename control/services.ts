@@ -667,6 +667,14 @@ export interface ExplainService {
   action(id: string): Promise<ActionExplanation>;
 }
 
+export interface RefusalService {
+  /** Keeps that a caller was refused, and why. Never throws. */
+  record(
+    principal: Principal,
+    refusal: { method: string; path: string; status: number; code: string; message: string },
+  ): Promise<void>;
+}
+
 export interface Services {
   devices: DeviceService;
   actions: ActionService;
@@ -680,6 +688,7 @@ export interface Services {
   events: EventService;
   evidence: EvidenceService;
   matrix: ApprovalMatrixService;
+  refusals: RefusalService;
   explain: ExplainService;
   health: HealthService;
 }

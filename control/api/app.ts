@@ -2,6 +2,7 @@
 // through Services.
 
 import type { Registry } from 'prom-client';
+import { Refused } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { Log } from '../../base/log.ts';
 import { apiAuth, apiSeconds } from '../metrics.ts';
@@ -52,7 +53,15 @@ export function createApi(needs: ApiNeeds): ApiApp {
   const streams = new OpenRequests('event streams', LIMITS.eventStreamsMax);
   const seconds = apiSeconds(registry);
 
-  api.onError((error, c) => errorResponse(error, c, log));
+  api.onError(async (error, c) => {
+    const principal = c.get('principal');
+    // Set once somebody is known; what a stranger tried is counted where he was turned away.
+    if (principal !== undefined && isRefusedChange(error, c.req.method)) {
+      const { status, code, message } = error;
+      await services.refusals.record(principal, { method: c.req.method, path: c.req.path, status, code, message });
+    }
+    return errorResponse(error, c, log);
+  });
   api.notFound((c) => errorResponse(wrongWay(api, c.req.method, c.req.path), c, log));
 
   api.use(async (c, next) => {
@@ -89,6 +98,11 @@ export function createApi(needs: ApiNeeds): ApiApp {
       streams.drain();
     },
   };
+}
+
+/** What somebody wanted to change and may not, or not so; that a thing is not there, or that we are busy, is no refusal. */
+function isRefusedChange(error: unknown, method: string): error is Refused {
+  return method !== 'GET' && error instanceof Refused && [403, 409, 422].includes(error.status);
 }
 
 /** 405 with the methods that exist when only the method is wrong, else 404. */

@@ -229,6 +229,10 @@ test('an unknown canonical name is 422 and the nearest ones are offered', async 
   const error = await errorOf(answer);
   expect(error.code).toBe('unknown-name');
   expect(error.message).toContain('wifi.2g.ssid');
+  // And it is kept that this was asked for, and refused.
+  const exported = await (await call('GET', '/api/v1/evidence/export')).text();
+  expect(exported).toContain('"kind":"refused"');
+  expect(exported).toContain('unknown-name');
 });
 
 test('a set with ?wait is answered when its result comes, with plan, approval, result and evidence', async () => {

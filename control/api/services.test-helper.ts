@@ -232,6 +232,7 @@ export function memoryServices() {
       resume: (id) => unknownBatch(id),
       cancel: (id) => unknownBatch(id),
     },
+    refusals: { record: async () => {} },
     matrix: {
       get: async () => DEFAULT_MATRIX,
       put: async (matrix) => matrix,
