@@ -14,6 +14,7 @@ import { printWanBench } from './road/wan.bench.ts';
 import { printShadowBench } from './shadow.bench.ts';
 import { soapReaderBench } from './soap-reader.bench.ts';
 import { stepsBench } from './steps.bench.ts';
+import { printVerifiedBench } from './verified.bench.ts';
 
 console.log('Reading messages');
 printTable(await soapReaderBench());
@@ -25,6 +26,8 @@ console.log('Facts into PostgreSQL');
 await printIngestBench();
 console.log('Evidence');
 await printEvidenceBench();
+console.log('Click to verified, beside half of the capacity');
+await printVerifiedBench();
 if (NATS_SERVER !== null) {
   console.log('The road over NATS');
   await printRelayBench();
