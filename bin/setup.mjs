@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const sourceFolders = ['base', 'cwmp', 'profiles', 'bus', 'workers', 'edge', 'control', 'bench', 'bin', 'test'];
 // Files beside the code that the built program reads.
-const assets = /\.(sql|yaml|json|xml)$/;
+const assets = /\.(sql|yaml|json|txt|xml)$/;
 
 /** What is mended in the installed `postgres` (CONTRIBUTING, Known gotchas): what stands there, and what is put in its place. */
 const SOCKET_WRITE = '    const x = socket.write(chunk, fn)\n';

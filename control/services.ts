@@ -241,7 +241,8 @@ export interface ActionService {
   /**
    * Plans one action, and hands it over when the matrix asks nobody. A preview reads values first that are too old to be shown, when the
    * device can be woken. The same idempotency key of the same token gives the action made before (`created` false). Refused 404
-   * 'unknown-device', 403 'denied', 422 'unknown-name' (the message offers the nearest names), 422 'bad-action', 'read-only', 'bad-value'.
+   * 'unknown-device', 403 'denied', 422 'unknown-name' (the message offers the nearest names), 422 'bad-value' and
+   * 'read-only' (by what the device told, its profile or the data model), 422 'bad-action'.
    */
   create(
     deviceId: string,

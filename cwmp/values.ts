@@ -7,7 +7,7 @@ import type { EnvelopeStyle } from './envelope-style.ts';
 export const UNKNOWN_TIME = '0001-01-01T00:00:00Z';
 
 /** Local name of a type: 'xsd:string' → 'string'. Old models write `base64` for base64Binary (Y1). */
-function localType(type: string): string {
+export function localType(type: string): string {
   const colon = type.indexOf(':');
   const local = colon === -1 ? type : type.slice(colon + 1);
   return local === 'base64' ? 'base64Binary' : local;
@@ -52,6 +52,18 @@ export function isUnknownTime(text: string): boolean {
   return time === '' || time.startsWith('0000-') || time.startsWith('0001-') || time.startsWith('-');
 }
 
+const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?$/;
+
+/** A decimal number without what does not count: '+01.50' → '1.5'; null when the text is none. */
+function plainDecimal(text: string): string | null {
+  const [, sign, whole = '', fraction = ''] = DECIMAL.exec(text.trim()) ?? [];
+  if (whole === '' && fraction === '') return null;
+  let end = fraction.length;
+  while (end > 0 && fraction[end - 1] === '0') end--;
+  const digits = (whole.replace(/^0+/, '') || '0') + (end === 0 ? '' : `.${fraction.slice(0, end)}`);
+  return sign === '-' && digits !== '0' ? `-${digits}` : digits;
+}
+
 const SIGNED: Readonly<Record<string, bigint>> = { int: 2n ** 31n, long: 2n ** 63n };
 const UNSIGNED: Readonly<Record<string, bigint>> = { unsignedInt: 2n ** 32n, unsignedLong: 2n ** 64n };
 
@@ -84,6 +96,10 @@ export function canonicalValue(type: string, text: string): Canonical {
       const value = parseInteger(text);
       if (value === null) return bad('is no whole number');
       return value < 0n || value >= UNSIGNED[local]! ? bad(`does not fit into ${local}`) : ok(String(value));
+    }
+    case 'decimal': {
+      const value = plainDecimal(text);
+      return value === null ? bad('is no decimal number') : ok(value);
     }
     case 'dateTime': {
       if (isUnknownTime(text)) return ok(UNKNOWN_TIME);

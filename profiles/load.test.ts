@@ -130,6 +130,11 @@ test('braces expand with the leftmost varying slowest', () => {
 test.each([
   ['an unknown key', 'id: a\ntitle: A\nroot: Device.\ncolour: red\n', 'a.yaml: the file: Unrecognized key: "colour"'],
   ['a misspelt quirk', 'id: a\ntitle: A\nquirks: { skipRoot: true }\n', 'quirks: Unrecognized key: "skipRoot"'],
+  [
+    'a quirk that names no path',
+    "id: a\ntitle: A\nquirks: { ignoreDataModel: ['WiFi.'] }\n",
+    'quirks.ignoreDataModel.0: is a path, or its beginning',
+  ],
   ['a wrong value', 'id: a\ntitle: A\nstyle: { booleans: yes-no }\n', 'style.booleans'],
   ['a bad id', 'id: A B\ntitle: A\n', 'id: is lower-case letters'],
   ['no title', 'id: a\n', 'title'],

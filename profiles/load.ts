@@ -1,5 +1,5 @@
-// Reads the YAML files of this folder, and of the operator's own, into profiles: shape checked, inheritance resolved, braces expanded. The
-// only I/O of profiles/, done once at start; whatever is wrong with a file is said with its name and key.
+// Reads the YAML files of this folder, and of the operator's own, into profiles: shape checked, inheritance resolved, braces expanded. All
+// I/O of profiles/ (the data models too) is done here, once at start; whatever is wrong with a file is said with its name and key.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -9,7 +9,8 @@ import { z } from 'zod';
 import { ConfigError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { DEFAULT_STYLE, type EnvelopeStyle } from '../cwmp/envelope-style.ts';
-import { pathProblem } from '../cwmp/paths.ts';
+import { isRooted, pathProblem } from '../cwmp/paths.ts';
+import { dataModel } from './data-model.ts';
 import type { CanonicalName, Profile, ProfileMatch, Quirks } from './profile.ts';
 
 const SHIPPED = fileURLToPath(new URL('.', import.meta.url));
@@ -23,6 +24,7 @@ export const DEFAULT_QUIRKS: Quirks = {
   transferCompleteAfterSeconds: null,
   slowMethods: [],
   blankReads: [],
+  ignoreDataModel: [],
   // Some CPEs need it and none is known to mind (CWMP C2, FIELD 31).
   cookiePath: true,
 };
@@ -70,6 +72,9 @@ const fileSchema = z.strictObject({
       transferCompleteAfterSeconds: positive.nullable(),
       slowMethods: z.array(z.string()),
       blankReads: z.array(z.string()),
+      ignoreDataModel: z.array(
+        z.string().refine((path) => isRooted(path) && pathProblem(path) === null, 'is a path, or its beginning'),
+      ),
       cookiePath: z.boolean(),
     } satisfies Record<keyof Quirks, z.ZodType>)
     .partial()
@@ -111,6 +116,8 @@ export function loadProfiles(own: string | null = null, shipped: string = SHIPPE
   const ownIds = own === null ? [] : readFolder(own, ownYamlFiles(own), files);
   const profiles = new Map<string, Profile>();
   for (const id of [...ownIds, ...shippedIds]) profiles.set(id, build(files.get(id)!, files));
+  // Read now, so that no session waits for it.
+  for (const root of ['Device.', 'InternetGatewayDevice.'] as const) dataModel(root);
   return profiles;
 }
 

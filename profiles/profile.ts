@@ -40,6 +40,8 @@ export interface Quirks {
   slowMethods: string[];
   /** Paths (prefixes or full) that read back blank or masked: a write cannot be verified by reading (FIELD 27). */
   blankReads: string[];
+  /** Paths (prefixes or full) where this CPE has names or takes values that the data model does not have: nothing is refused by it there. */
+  ignoreDataModel: string[];
   /** `Path=/` on Set-Cookie (FIELD 31). */
   cookiePath: boolean;
 }

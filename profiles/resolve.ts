@@ -2,6 +2,8 @@
 // that is neither. Pure.
 
 import { isRooted, lastPart, pathProblem } from '../cwmp/paths.ts';
+import { dataModelOf } from './data-model.ts';
+import { nearest } from './nearest.ts';
 import type { Profile } from './profile.ts';
 
 export { REDACTED } from '../base/secret-box.ts';
@@ -69,9 +71,9 @@ export function canonicalOf(profile: Profile, path: string): string | null {
 const SECRET_LEAF =
   /(?:password|passwd|passphrase|passcode|pwd|psk|presharedkey|wepkey|privatekey|authkey|encryptionkey|sharedsecret|secret|pin)(?:_[a-z]{1,3})?\d*$/i;
 
-/** True for a path whose value must not be stored or shown in plain: by the profile, or by its last part. */
+/** True for a path whose value must not be stored or shown in plain: by its last part, the data model, or the profile. */
 export function isSecret(profile: Profile, path: string): boolean {
-  if (isSecretLeaf(lastPart(path))) return true;
+  if (isSecretLeaf(lastPart(path)) || dataModelOf(path)?.isSecret(path) === true) return true;
   const canonical = canonicalOf(profile, path);
   return canonical !== null && profile.names[canonical]!.secret;
 }
@@ -79,28 +81,4 @@ export function isSecret(profile: Profile, path: string): boolean {
 /** True for the last part of a path, or the name of an argument, that is a secret whatever the profile says. */
 export function isSecretLeaf(name: string): boolean {
   return SECRET_LEAF.test(name);
-}
-
-/** Up to `count` of `names` that differ least from `name`, best first: for "did you mean". */
-export function nearest(name: string, names: readonly string[], count = 3): string[] {
-  const wanted = name.toLowerCase();
-  return names
-    .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
-    .slice(0, count)
-    .map(({ candidate }) => candidate);
-}
-
-/** Letters to insert, remove or replace to make `b` of `a`. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, replaced));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

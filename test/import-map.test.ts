@@ -28,7 +28,7 @@ const DOORS: Record<string, RegExp> = {
   '@nats-io/transport-node': /^bus\/nats[a-z-]*\.ts$/,
   '@nats-io/jetstream': /^bus\/nats[a-z-]*\.ts$/,
   '@nats-io/kv': /^bus\/nats-bucket\.ts$/,
-  '@xmldom/xmldom': /^cwmp\/xmldom-reader\.ts$/,
+  '@xmldom/xmldom': /^(cwmp\/xmldom-reader|profiles\/data-models\/distil)\.ts$/,
 };
 
 const files = Object.keys(MAY_IMPORT).flatMap((folder) =>

@@ -245,7 +245,7 @@ Time.
   NTPServer1 w string<=64 ntp.example
   NTPServer2 w string<=64
   CurrentLocalTime r dateTime! 0001-01-01T00:00:00Z
-  LocalTimeZone w string<=256 CET-1CEST,M3.5.0,M10.5.0/3
+  LocalTimeZone w string<=6 +01:00
   LocalTimeZoneName w string<=64 Europe/Berlin
 UserInterface.
   PasswordRequired w boolean 1

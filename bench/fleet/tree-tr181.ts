@@ -28,7 +28,7 @@ WiFi.Radio.{i}.
   GuardInterval w string(400nsec|800nsec|Auto) Auto
   TransmitPower w int[-1:100] 100
   IEEE80211hEnabled w boolean 0
-  RegulatoryDomain w string<=3 DE
+  RegulatoryDomain w string<=3 DEI
 WiFi.Radio.1.
   Alias = cpe-radio-1
   Name = wl0

@@ -183,6 +183,36 @@ test.each<[string, ActionRequest, string, RegExp]>([
   expect((await control.actions.list({})).items).toEqual([]);
 });
 
+test('what the device told counts before the data model: names, objects by what lies below them, tables by their instances', async () => {
+  const root = 'InternetGatewayDevice.';
+  const table = `${root}WANDevice.1.WANConnectionDevice.1.WANPPPConnection.1.PortMapping.`;
+  const requests: ActionRequest[] = [
+    { kind: 'get', names: [`${root}Odd.1.Name`] },
+    { kind: 'refresh', name: `${root}Odd.` },
+    { kind: 'get', names: [`${root}Odd.*.Name`] },
+    { kind: 'add', name: table, values: { Zone: 'lan' } },
+  ];
+  for (const request of requests) await expect(create(request)).rejects.toMatchObject({ code: 'unknown-name' });
+  const told = [value(`${root}Odd.1.Name`, 'a'), value(`${table}7.Zone`, '4', 'xsd:unsignedInt')];
+  await control.send(inform({ changed: told }));
+  for (const request of requests.slice(0, 3)) expect((await create(request)).created).toBe(true);
+  await expect(create(requests[3]!)).rejects.toMatchObject({ code: 'bad-value', message: /Zone is no whole number/ });
+  const { action } = await create({ kind: 'add', name: table, values: { Zone: 5 } });
+  const work = control.bus.work().find(({ actionId }) => actionId === action.id)!;
+  expect(work.args['values']).toEqual([{ name: 'Zone', value: '5', type: 'xsd:unsignedInt', secret: false }]);
+  // Other names of the same object are not known by it.
+  for (const name of [`${root}Odd.1.Other`, `${root}Od.`, `${root}Odd.1.Name.Deep`])
+    await expect(create({ kind: 'get', names: [name] })).rejects.toMatchObject({ code: 'unknown-name' });
+});
+
+test('a device that keeps to other values than the data model is believed', async () => {
+  const wlan = 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.';
+  const beacon: ActionRequest = { kind: 'set', values: { [`${wlan}BeaconType`]: '11iandWPA3' } };
+  await expect(create(beacon)).rejects.toMatchObject({ status: 422, code: 'bad-value', message: /one of None, Basic/ });
+  await control.send(inform({ changed: [value(`${wlan}BeaconType`, 'WPA3')] }));
+  expect((await create(beacon)).created).toBe(true);
+});
+
 test('names of prototypes are unknown names, SQL in names is data', async () => {
   for (const name of ['__proto__', 'constructor', 'toString', "'; drop table action; --"]) {
     const request: ActionRequest = { kind: 'get', names: [name] };
@@ -241,7 +271,11 @@ test('a secret is in the work alone: not in plan, request, evidence, events, res
 
 test('plans of equal requests are equal but for their keys, and a different secret makes a different hash', async () => {
   const hash = async (secret: string): Promise<string> => {
-    const { action } = await create({ kind: 'add', name: 'InternetGatewayDevice.X.', values: { Password: secret } });
+    const { action } = await create({
+      kind: 'add',
+      name: 'InternetGatewayDevice.X_Foo.',
+      values: { Password: secret },
+    });
     return action.plan.hash;
   };
   expect(await hash('one')).not.toBe(await hash('two'));

@@ -1,6 +1,7 @@
 // Before somebody is shown what would change, values that are old or were never read are read from the device, when it can be woken. A preview
 // whose device does not answer in time is made all the same, and states how old what it shows is.
 
+import { Refused } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { ControlContext } from '../context.ts';
 import { record } from '../evidence/record.ts';
@@ -37,8 +38,9 @@ export async function readFresh(
   const known = (await readKnown(sql, [deviceId], paths, objects)).get(deviceId) ?? new Map();
   const isFresh = (path: string): boolean => (known.get(path)?.readAt ?? 0) >= since;
   // Of the paths that a canonical name may mean, those that this device has.
-  const there = paths.filter((path) => known.has(path) && !path.endsWith('.'));
-  const old = [...new Set(there.length > 0 ? there : paths.slice(0, 1))].filter(
+  const single = paths.filter((path) => !path.endsWith('.') && !path.includes('*'));
+  const there = single.filter((path) => known.has(path));
+  const old = [...new Set(there.length > 0 ? there : single.slice(0, 1))].filter(
     (path) => !isFresh(path) && path.startsWith(row.root),
   );
   const names = [...old, ...objects.filter((object) => object.startsWith(row.root))].slice(0, LIMITS.actionNamesMax);
@@ -50,7 +52,12 @@ export async function readFresh(
     priority: PRIORITY.waiting,
     idempotencyKey: null,
   };
-  const action = await planOne(sql, context, wanted);
+  const action = await planOne(sql, context, wanted).catch((error: unknown) => {
+    // What cannot be read is said by the plan of what was asked for.
+    if (error instanceof Refused) return null;
+    throw error;
+  });
+  if (action === null) return null;
   const seq = await sql.begin(async (tx) => {
     const inserted = await insertActions(tx, context, [action]);
     return await record(tx, inserted.events, inserted.evidence);

@@ -1,6 +1,7 @@
 // What planning needs to know of a device, read from PostgreSQL: for one device and request, or for many devices of one request.
 
 import { findFile } from '../operations/files.ts';
+import { type ParameterRow, readOpenPaths } from '../registry/parameters.ts';
 import type { FileView } from '../services.ts';
 import type { Sql } from '../store/postgres.ts';
 import type { KnownParameter } from './plan.ts';
@@ -9,17 +10,10 @@ import type { ActionRequest } from './request.ts';
 /** Parameters by device and path. */
 export type KnownParameters = Map<string, Map<string, KnownParameter>>;
 
-interface ParameterRow {
-  device_id: string;
-  path: string;
-  value: string | null;
-  sealed: string | null;
-  type: string;
-  writable: boolean | null;
-  read_at: Date | null;
-}
-
-/** What is stored of these paths, and of everything below these objects, by device. */
+/**
+ * What is stored of these paths, and of everything below these objects, by device; of an object or a path with `*`, that there is something it
+ * means (readOpenPaths).
+ */
 export async function readKnown(
   sql: Sql,
   deviceIds: string[],
@@ -35,7 +29,8 @@ export async function readKnown(
     union
     select ${columns} from unnest(${objects}::text[]) o
       join device_parameter p on p.device_id = any(${deviceIds}) and p.path >= o and p.path < left(o, -1) || '/'`;
-  for (const { device_id, path, value, sealed, type, writable, read_at } of rows) {
+  const open = await readOpenPaths(sql, deviceIds, paths);
+  for (const { device_id, path, value, sealed, type, writable, read_at } of [...open, ...rows]) {
     const known = byDevice.get(device_id) ?? new Map<string, KnownParameter>();
     known.set(path, { value, sealed, type, writable, readAt: read_at === null ? null : read_at.getTime() });
     byDevice.set(device_id, known);

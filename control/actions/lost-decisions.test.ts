@@ -12,6 +12,8 @@ async function withWork(given: number): Promise<{ control: TestControl; ids: str
   await control.send(inform());
   const ids: string[] = [];
   for (const key of ['a', 'b', 'c']) {
+    // Ids rise with time, and work goes in their order.
+    control.clock.advance(1);
     ids.push((await control.actions.create(CPE, { kind: 'reboot' }, context(key))).action.id);
   }
   await control.handOver.pass();

@@ -7,14 +7,15 @@ import { REDACTED } from '../../base/secret-box.ts';
 import type { ActionKind } from '../../bus/messages.ts';
 import { DEFAULT_STYLE } from '../../cwmp/envelope-style.ts';
 import type { Args } from '../../cwmp/message.ts';
-import { joinPath, pathProblem } from '../../cwmp/paths.ts';
+import { isPartialPath, isRooted, pathProblem } from '../../cwmp/paths.ts';
 import { CPE_METHODS, cpeMethod } from '../../cwmp/rpc-table.ts';
 import { writeRequest } from '../../cwmp/soap-writer.ts';
-import { canonicalValue } from '../../cwmp/values.ts';
 import { DIAGNOSTIC_TESTS, diagnosticRequest, findDiagnostic } from '../../profiles/diagnostics.ts';
-import { nearest } from '../../profiles/resolve.ts';
+import { nearest } from '../../profiles/nearest.ts';
 import type { ResolvedName } from '../registry/profile-book.ts';
+import { checkLeaf, NO_OBJECT, nameRefusal, objectRefusal } from './model-checks.ts';
 import {
+  besidePath,
   type Draft,
   type DraftContext,
   type KnownParameter,
@@ -69,19 +70,20 @@ const get: Drafter<'get'> = (context, { names }) => {
 };
 
 const set: Drafter<'set'> = (context, { values }) => {
-  const wanted: Value[] = [];
+  const byPath = new Map<string, Value>();
   for (const [name, given] of Object.entries(values)) {
     const resolved = resolveLeaf(context, name, given);
     if (resolved.type === 'refused') return resolved;
-    const double = wanted.find((other) => other.path === resolved.path);
+    const double = byPath.get(resolved.path);
     if (double)
       return refuse(
         'bad-action',
         `${name} and ${double.canonical ?? double.path} are the same parameter; name it once.`,
       );
-    wanted.push(resolved);
+    byPath.set(resolved.path, resolved);
   }
-  const paths = wanted.map(({ path }) => path);
+  const wanted = [...byPath.values()];
+  const paths = [...byPath.keys()];
   const typed = wanted.map(({ path, value, valueType, secret }) => ({ name: path, value, type: valueType, secret }));
   const list = wanted.map(({ path, value, valueType, secret }) => ({
     Name: path,
@@ -141,7 +143,7 @@ const refresh: Drafter<'refresh'> = (context, { name }) => {
 };
 
 const add: Drafter<'add'> = (context, { name, values = {} }) => {
-  const resolved = resolveObject(context, name);
+  const resolved = resolveObject(context, name, 'table');
   if (resolved.type === 'refused') return resolved;
   const object = resolved.path;
   const typed: { name: string; value: string; type: string; secret: boolean }[] = [];
@@ -149,18 +151,24 @@ const add: Drafter<'add'> = (context, { name, values = {} }) => {
     const problem = relative.endsWith('.') ? 'is an object and has no value' : pathProblem(relative);
     if (problem !== null)
       return refuse('bad-action', `${relative} ${problem}; write names relative to the new instance.`);
+    const path = besidePath(object, relative);
+    const refused = nameRefusal(context, relative, path);
+    if (refused !== null) return refused;
+    const value = String(given);
+    const checked = checkLeaf(context, { name: relative, path, profileType: '', profileWritable: null }, value);
+    if (checked.type === 'refused') return checked;
     typed.push({
       name: relative,
-      value: String(given),
-      type: '',
-      secret: context.book.isSecret(context.device.profileId, joinPath(object, relative)),
+      value,
+      type: checked.valueType,
+      secret: context.book.isSecret(context.device.profileId, path),
     });
   }
   const ParameterKey = context.commandKey;
-  const list = typed.map(({ name: relative, value, secret }) => ({
+  const list = typed.map(({ name: relative, value, type, secret }) => ({
     Name: `${object}{i}.${relative}`,
     Value: secret ? REDACTED : value,
-    Type: '',
+    Type: type,
   }));
   const rpcs: Draft['rpcs'] = [{ method: 'AddObject', args: { ObjectName: object, ParameterKey } }];
   if (list.length > 0) {
@@ -192,7 +200,7 @@ const add: Drafter<'add'> = (context, { name, values = {} }) => {
 };
 
 const del: Drafter<'delete'> = (context, { name }) => {
-  const resolved = resolveObject(context, name);
+  const resolved = resolveObject(context, name, 'instance');
   if (resolved.type === 'refused') return resolved;
   const object = resolved.path;
   return {
@@ -441,29 +449,22 @@ export const DRAFTERS: { readonly [K in ActionRequest['kind']]: Drafter<K> } = {
 
 // ── What several kinds share ─────────────────────────────────────────────────────────────────────────────────────────────
 
-function resolveObject(context: DraftContext, name: string): ResolvedName | PlanRefusal {
+function resolveObject(context: DraftContext, name: string, wanted: 'table' | 'instance'): ResolvedName | PlanRefusal {
+  if (isRooted(name) && !isPartialPath(name)) return refuse('bad-action', `${name} ${NO_OBJECT}`);
   const resolved = context.resolve(name);
-  if (resolved.type === 'refused' || resolved.path.endsWith('.')) return resolved;
-  return refuse('bad-action', `${name} is not an object: object names end with a dot.`);
+  if (resolved.type === 'refused') return resolved;
+  return objectRefusal(context, name, resolved.path, wanted) ?? resolved;
 }
 
 /** A parameter that is to get `given`: not an object, not read-only, and of a type the value fits. */
 function resolveLeaf(context: DraftContext, name: string, given: string | number | boolean): Value | PlanRefusal {
   const resolved = context.resolve(name);
   if (resolved.type === 'refused') return resolved;
-  const { path } = resolved;
-  const known = context.known.get(path);
+  const { path, valueType: profileType, writable: profileWritable } = resolved;
   if (path.endsWith('.')) return refuse('bad-action', `${name} is an object and has no value.`);
-  // What the device says counts before the profile; some devices call writable parameters read-only (FIELD 24), their profile says so.
-  const writable = known?.writable ?? resolved.writable;
-  if (writable === false && !context.book.get(context.device.profileId).quirks.ignoreWritable) {
-    return refuse('read-only', `${name} is read-only on this device.`);
-  }
-  const type = known?.type || resolved.valueType;
   const value = String(given);
-  const checked = canonicalValue(type, value);
-  if (checked.type === 'bad') return refuse('bad-value', `The value of ${name} ${checked.why} (${type}).`);
-  return { ...resolved, valueType: type, value };
+  const checked = checkLeaf(context, { name, path, profileType, profileWritable }, value);
+  return checked.type === 'refused' ? checked : { ...resolved, valueType: checked.valueType, value };
 }
 
 function difference(

@@ -10,6 +10,7 @@ import { sayPlan } from '../explain/action.ts';
 import { redactRecord } from '../redaction.ts';
 import type { ProfileBook, ResolvedName } from '../registry/profile-book.ts';
 import type { FileView, PlanView, Risk } from '../services.ts';
+import { nameRefusal } from './model-checks.ts';
 import { DRAFTERS } from './plan-kinds.ts';
 import type { ActionRequest } from './request.ts';
 
@@ -137,17 +138,26 @@ export function redactedRequest(request: ActionRequest, book: ProfileBook): Reco
   return redactRecord(withoutCommon(request), (name) => book.isSecretAnywhere(name));
 }
 
+/** Where the instances that a table has already have what is named relative to a new one: what the device says there holds for it too. */
+export const besidePath = (object: string, name: string): string => `${object}*.${name}`;
+
 /** The paths to look up before planning: what the names may mean on this device. */
 export function pathsOfInterest(request: ActionRequest, device: PlanDevice, book: ProfileBook): string[] {
   const candidates = (names: string[]): string[] => names.flatMap((name) => book.candidates(device.profileId, name));
+  const withSupported = (paths: string[]): string[] =>
+    paths.flatMap((path) => [path, book.supportedPath(device.profileId, path) ?? []].flat());
   switch (request.kind) {
     case 'get':
       return candidates(request.names);
     case 'set':
-      return candidates(Object.keys(request.values));
+      return withSupported(candidates(Object.keys(request.values)));
     case 'refresh':
       return request.name === undefined ? [] : candidates([request.name]);
-    case 'add':
+    case 'add': {
+      const objects = candidates([request.name]);
+      const names = Object.keys(request.values ?? {});
+      return [...objects, ...withSupported(objects.flatMap((object) => names.map((name) => besidePath(object, name))))];
+    }
     case 'delete':
       return candidates([request.name]);
     case 'diagnose': {
@@ -182,7 +192,8 @@ export function valueKnown({ known, unseal }: Pick<PlanInput, 'known' | 'unseal'
   return entry?.sealed ? unseal(path, entry.sealed) : (entry?.value ?? null);
 }
 
-function resolveName({ device, book, known }: PlanInput, name: string): ResolvedName | PlanRefusal {
+function resolveName(input: PlanInput, name: string): ResolvedName | PlanRefusal {
+  const { device, book, known } = input;
   const resolution = book.resolve(device.profileId, name, (path) => known.has(path));
   if (resolution.type === 'bad-path')
     return { type: 'refused', code: 'bad-action', message: `${short(name)} ${resolution.why}.` };
@@ -196,7 +207,7 @@ function resolveName({ device, book, known }: PlanInput, name: string): Resolved
     const message = `${short(name)} is not in this device's data model: its paths start with ${device.root}`;
     return { type: 'refused', code: 'unknown-name', message };
   }
-  return resolution;
+  return (resolution.canonical === null ? nameRefusal(input, short(name), resolution.path) : null) ?? resolution;
 }
 
 /** Names in messages are cut, or a message becomes as long as the body that caused it. */

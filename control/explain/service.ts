@@ -2,7 +2,7 @@
 
 import { Refused } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import { nearest } from '../../profiles/resolve.ts';
+import { nearest } from '../../profiles/nearest.ts';
 import { short } from '../actions/plan.ts';
 import { readAction } from '../actions/views.ts';
 import type { ControlContext } from '../context.ts';

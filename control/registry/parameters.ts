@@ -2,22 +2,25 @@
 
 import { LIMITS } from '../../base/limits.ts';
 import { REDACTED } from '../../base/secret-box.ts';
-import { isPartialPath } from '../../cwmp/paths.ts';
+import { hasWildcard, isPartialPath } from '../../cwmp/paths.ts';
 import type { ControlContext } from '../context.ts';
 import type { DeviceEffect } from '../ingest/effects.ts';
 import type { Page, PageQuery, ParameterView } from '../services.ts';
 import { arrayText, isoOrNull, jsonText, type Sql } from '../store/postgres.ts';
 import { keyOf, pageOf, rowsOf } from './cursor.ts';
 
-interface ParameterRow {
+/** A parameter as planning looks at it. */
+export interface ParameterRow {
+  device_id: string;
   path: string;
   value: string | null;
   sealed: string | null;
   type: string;
   writable: boolean | null;
-  notification: number | null;
   read_at: Date | null;
 }
+
+type ListedRow = Omit<ParameterRow, 'device_id'> & { notification: number | null };
 
 /** What binds a sealed value to its parameter. */
 export const sealedParameter = (deviceId: string, path: string): string => `parameter:${deviceId}:${path}`;
@@ -33,7 +36,7 @@ export async function listParameters(
   // A canonical name, or the beginning of some, stands for the paths it may mean.
   const canonical = book.pathsByPrefix(device.profile, prefix);
   const below = isPartialPath(prefix) ? prefix : `${prefix}.`;
-  const rows = await sql<ParameterRow[]>`
+  const rows = await sql<ListedRow[]>`
     select path, value, sealed, type, writable, notification, read_at from device_parameter
     where device_id = ${device.id}
       and (path > ${after} or ${after}::text is null)
@@ -45,7 +48,7 @@ export async function listParameters(
             : sql`(path = ${prefix} or (path >= ${below} and path < ${endOf(below)}))`
       }
     order by path limit ${limit + 1}`;
-  const view = (row: ParameterRow): ParameterView => {
+  const view = (row: ListedRow): ParameterView => {
     const secret = row.sealed !== null || book.isSecret(device.profile, row.path);
     return {
       name: row.path,
@@ -64,6 +67,35 @@ export async function listParameters(
 /** The first text after everything that begins with `prefix`, in byte order (the column's collation is C). */
 export function endOf(prefix: string): string {
   return `${prefix.slice(0, -1)}${String.fromCodePoint(prefix.codePointAt(prefix.length - 1)! + 1)}`;
+}
+
+/**
+ * Of paths that leave something open, what the first stored parameter they mean says; others are passed over. For `A.*.B` (any instance)
+ * that is its type, access and value. For an object `A.` that has no row of its own, but something stored below it, nothing but that.
+ */
+export async function readOpenPaths(sql: Sql, deviceIds: string[], paths: string[]): Promise<ParameterRow[]> {
+  const open = paths.filter((path) => path !== '' && (isPartialPath(path) || hasWildcard(path)));
+  if (open.length === 0) return [];
+  const starts = open.map((path) => (hasWildcard(path) ? path.slice(0, path.indexOf('*')) : path));
+  const rows = await sql<(ParameterRow & { asked: string })[]>`
+    select d.id as device_id, o.asked, p.* from unnest(${arrayText(deviceIds)}::text::text[]) as d(id)
+    cross join unnest(${arrayText(open)}::text::text[], ${arrayText(starts)}::text::text[], ${arrayText(starts.map(endOf))}::text::text[],
+      ${arrayText(open.map(expressionOf))}::text::text[]) as o(asked, first, last, expression)
+    cross join lateral (
+      select path, value, sealed, type, writable, read_at from device_parameter
+      where device_id = d.id and path >= o.first and path < o.last and path ~ o.expression order by path limit 1) as p`;
+  return rows.map(({ asked, ...row }) => {
+    const isBelow = isPartialPath(asked) && row.path !== asked;
+    const nothing = { value: null, type: '', writable: null, read_at: null };
+    // A secret of another instance is nobody's to look at here.
+    return { ...row, path: asked, sealed: null, ...(isBelow ? nothing : {}) };
+  });
+}
+
+/** A regular expression of PostgreSQL for the paths that an open one means. */
+function expressionOf(path: string): string {
+  const parts = path.split('*').map((part) => part.replace(/[^A-Za-z0-9_]/g, '\\$&'));
+  return `^${parts.join('[^.]+')}${isPartialPath(path) ? '' : '$'}`;
 }
 
 /** Writes what a batch of facts learned of trees: resets, then removals, then values. Secrets are sealed. */

@@ -2,6 +2,7 @@
 // no I/O. A device whose profile is not known (yet, or any more) has the generic one.
 
 import { GENERIC } from '../../profiles/choose.ts';
+import { type DataModel, dataModelOf, supportedPath } from '../../profiles/data-model.ts';
 import type { Profile } from '../../profiles/profile.ts';
 import { canonicalOf, isSecret, isSecretLeaf, type Resolution, resolve } from '../../profiles/resolve.ts';
 
@@ -50,5 +51,17 @@ export class ProfileBook {
 
   resolve(id: string, name: string, exists: (path: string) => boolean): Resolution {
     return resolve(this.get(id), name, exists);
+  }
+
+  /** The data model a path lies in; null below none of its roots, and where the profile says that such a device does not keep to it. */
+  dataModel(id: string, path: string): DataModel | null {
+    const { ignoreDataModel } = this.get(id).quirks;
+    return ignoreDataModel.some((prefix) => path.startsWith(prefix)) ? null : dataModelOf(path);
+  }
+
+  /** Where a device lists the values it supports for the parameter `path`; null when the data model knows no such place. */
+  supportedPath(id: string, path: string): string | null {
+    const facts = this.dataModel(id, path)?.parameter(path) ?? null;
+    return facts === null ? null : supportedPath(facts, path);
   }
 }

@@ -70,6 +70,16 @@ test('get: secrets are redacted in result and transcript', () => {
   expect(JSON.stringify(run.result)).not.toContain('hunter22');
 });
 
+test('get: what only the data model knows to be a secret is redacted too', () => {
+  const cpe = home();
+  const Name = 'Device.Routing.Babel.MACKeySet.1.MACKey.1.KeyValue';
+  const ParameterList = [{ Name, Value: '0A0B0C', Type: 'xsd:hexBinary' }];
+  cpe.misbehaviour = { answers: { GetParameterValues: { ParameterList } } };
+  const run = new Operation(cpe, get('Device.Routing.Babel.MACKeySet.*.MACKey.*.KeyValue')).session();
+  expect(run.result.after).toEqual([{ Name, Value: '••••', Type: 'xsd:hexBinary' }]);
+  expect(JSON.stringify(run.result)).not.toContain('0A0B0C');
+});
+
 test('get: a broken session is taken up where it broke, without reading again what was read', () => {
   const run = new Operation(home(), get('Device.WiFi.SSID.1.SSID', 'Device.WiFi.SSID.2.SSID'));
   run.profile = testProfile({ getBatchNames: 1 });

@@ -21,6 +21,7 @@ const QUIRKS: Quirks = {
   transferCompleteAfterSeconds: null,
   slowMethods: [],
   blankReads: [],
+  ignoreDataModel: [],
   cookiePath: false,
 };
 

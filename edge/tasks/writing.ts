@@ -27,6 +27,7 @@ const XSD_TYPES = new Set(
     'unsignedInt',
     'long',
     'unsignedLong',
+    'decimal',
     'boolean',
     'dateTime',
     'base64',

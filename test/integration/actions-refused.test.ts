@@ -50,7 +50,7 @@ const forgetting = (leaf: string): Hooks => ({
 
 test.each(MODELS)('unknown on %s: a parameter the CPE does not have is unsupported, and named', async (model) => {
   const device = await stage.device(model);
-  const path = `${device.cpe.tree.root}DeviceInfo.NoSuchThing`;
+  const path = `${device.cpe.tree.root}Time.NTPServer5`;
   const got = await stage.act(device, { kind: 'get', names: [path, PATHS[model].ssid] });
   expect(got).toMatchObject({ state: 'partial', why: expect.stringContaining(path) });
   expect(got.result?.items).toContainEqual(expect.objectContaining({ name: path, status: 'unknown', faultCode: 9005 }));
@@ -58,10 +58,28 @@ test.each(MODELS)('unknown on %s: a parameter the CPE does not have is unsupport
   const set = await stage.act(device, { kind: 'set', values: { [path]: 'x' } });
   expect(set).toMatchObject({ state: 'unsupported', why: expect.stringContaining('9005') });
   await stage.checkRecord(set);
-  const added = await stage.act(device, { kind: 'add', name: `${device.cpe.tree.root}NoSuchTable.` });
+  const table = `${device.cpe.tree.root}PeriodicStatistics.SampleSet.`;
+  const added = await stage.act(device, { kind: 'add', name: table });
   expect(added).toMatchObject({ state: 'unsupported', result: { fault: { FaultCode: 9005 } } });
   await stage.checkRecord(added);
 });
+
+test.each(MODELS)(
+  'unknown on %s: a name that no data model has is refused by the plan, until the CPE tells it',
+  async (model) => {
+    const device = await stage.device(model);
+    const { root } = device.cpe.tree;
+    const path = `${root}DeviceInfo.SerialNumbr`;
+    const body = { kind: 'get' as const, names: [path] };
+    expect(await make(device, body)).toMatchObject({
+      status: 422,
+      body: { error: { code: 'unknown-name', message: expect.stringContaining(`${root}DeviceInfo.SerialNumber`) } },
+    });
+    device.cpe.tree.plant(path, { value: 'odd' });
+    await stage.act(device, { kind: 'refresh', name: `${root}DeviceInfo.` });
+    expect(await stage.act(device, body)).toMatchObject({ state: 'done' });
+  },
+);
 
 test('unknown: a canonical name that may be elsewhere on a CPE nobody has refreshed says so, and the refresh helps', async () => {
   const device = await stage.device('tr098');
@@ -71,30 +89,45 @@ test('unknown: a canonical name that may be elsewhere on a CPE nobody has refres
   expect(await stage.act(device, { kind: 'set', values: { 'wifi.5g.ssid': 'Fast' } })).toMatchObject({ state: 'done' });
 });
 
+/** Writable by the data models, and not on the simulated CPE. */
+const READ_ONLY = {
+  tr098: 'InternetGatewayDevice.WANDevice.1.WANConnectionDevice.1.WANPPPConnection.1.MACAddress',
+  tr181: 'Device.Ethernet.Link.1.MACAddress',
+} as const;
+
 test.each(MODELS)('read-only on %s: refused by the CPE, and from then on by the plan', async (model) => {
   const device = await stage.device(model);
-  const path = `${device.cpe.tree.root}DeviceInfo.ManufacturerOUI`;
-  const first = await stage.act(device, { kind: 'set', values: { [path]: 'mine' } });
+  const path = READ_ONLY[model];
+  const request = { kind: 'set' as const, values: { [path]: '02:00:00:00:00:01' } };
+  const first = await stage.act(device, request);
   expect(first).toMatchObject({ state: 'refused', why: expect.stringContaining(path) });
   await stage.checkRecord(first);
-  await stage.act(device, { kind: 'refresh', name: `${device.cpe.tree.root}DeviceInfo.` });
-  const second = await make(device, { kind: 'set', values: { [path]: 'mine' } });
-  expect(second).toMatchObject({ status: 422, body: { error: { code: 'read-only' } } });
+  await stage.act(device, { kind: 'refresh', name: path.replace('MACAddress', '') });
+  expect(await make(device, request)).toMatchObject({ status: 422, body: { error: { code: 'read-only' } } });
 });
 
+/** Security modes that the data models have, and not the simulated CPE. */
+const MODE = {
+  tr098: { path: 'InternetGatewayDevice.LANDevice.1.WLANConfiguration.1.BeaconType', value: 'BasicandWPA' },
+  tr181: { path: 'Device.WiFi.AccessPoint.1.Security.ModeEnabled', value: 'OWE' },
+} as const;
+
 test.each(MODELS)(
-  'bad value on %s: refused by the plan when its type tells, by the CPE when only its rule does',
+  'bad value on %s: refused by the plan when type or data model tell, by the CPE when only its own rule does',
   async (model) => {
     const device = await stage.device(model);
-    const planned = await make(device, { kind: 'set', values: { 'wifi.2g.channel': 'eleven' } });
-    expect(planned).toMatchObject({
-      status: 422,
-      body: { error: { code: 'bad-value', message: expect.stringContaining('wifi.2g.channel') } },
-    });
-    const asked = await stage.act(device, { kind: 'set', values: { 'wifi.2g.ssid': 'x'.repeat(40) } });
+    const bad = { 'wifi.2g.channel': 'eleven', 'wifi.2g.ssid': 'x'.repeat(33), 'wifi.2g.security': 'WPA9' };
+    for (const [name, value] of Object.entries(bad)) {
+      expect(await make(device, { kind: 'set', values: { [name]: value } })).toMatchObject({
+        status: 422,
+        body: { error: { code: 'bad-value', message: expect.stringContaining(name) } },
+      });
+    }
+    const { path, value } = MODE[model];
+    const asked = await stage.act(device, { kind: 'set', values: { 'wifi.2g.security': value } });
     expect(asked).toMatchObject({
       state: 'refused',
-      result: { items: [{ name: PATHS[model].ssid, status: 'refused', faultCode: 9007 }] },
+      result: { items: [{ name: path, status: 'refused', faultCode: 9007 }] },
     });
     expect(asked.why).toContain('9007');
     await stage.checkRecord(asked);
@@ -123,12 +156,14 @@ test.each(MODELS)('a value that does not stick on %s is refused, with what the C
 });
 
 test.each(MODELS)('partial on %s: an instance that was made, but not with all its values', async (model) => {
-  const device = await stage.device(model);
-  const action = await stage.act(device, {
-    kind: 'add',
+  const device = await stage.device(model, { misbehaviours: [refusing(9007, 'Port in use', 'ExternalPort')] });
+  const add = (ExternalPort: number) => ({
+    kind: 'add' as const,
     name: PATHS[model].mappings,
-    values: { ExternalPort: 70_000 },
+    values: { ExternalPort },
   });
+  expect(await make(device, add(-1))).toMatchObject({ status: 422, body: { error: { code: 'bad-value' } } });
+  const action = await stage.act(device, add(8_443));
   expect(action).toMatchObject({ state: 'partial', result: { data: { InstanceNumber: expect.any(Number) } } });
   expect(action.why).toContain('was made');
   await stage.checkRecord(action);

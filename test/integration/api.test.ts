@@ -115,7 +115,7 @@ test('metrics: the page passes the linter and has every family that operations l
 });
 
 test('metrics: a fault of a CPE is counted by its code', async () => {
-  await stage.act(device, { kind: 'get', names: ['Device.DeviceInfo.NoSuchThing'] });
+  await stage.act(device, { kind: 'get', names: ['Device.Time.NTPServer5'] });
   const { families } = readMetrics(await (await call('/metrics')).text());
   expect(families.get('starling_cpe_faults_total')?.samples).toContainEqual(
     expect.objectContaining({ labels: 'code="9005"' }),
