@@ -135,6 +135,22 @@ export const OPTIONS = {
     defaultText: 'installation.key in the data folder, made at first start',
     text: 'File of the key that seals secrets in the database. Every control on one database needs the same one.',
   },
+  evidenceRetentionDays: {
+    env: 'STARLING_EVIDENCE_RETENTION_DAYS',
+    kind: 'integer',
+    value: 0,
+    min: 0,
+    max: 36_500,
+    text: 'Days after which records of evidence lose their content; their place in the chain stays, and it verifies. 0 keeps it for ever.',
+  },
+  eventRetentionDays: {
+    env: 'STARLING_EVENT_RETENTION_DAYS',
+    kind: 'integer',
+    value: 400,
+    min: 0,
+    max: 36_500,
+    text: 'Days after which entries of the timeline go. 0 keeps them for ever.',
+  },
   edgeId: {
     env: 'STARLING_EDGE_ID',
     kind: 'text',
@@ -296,6 +312,8 @@ export interface Config {
   natsReplicas: number;
   databaseWaitSeconds: number;
   installationKeyFile: string | null;
+  evidenceRetentionDays: number;
+  eventRetentionDays: number;
   edgeId: string;
   pop: string;
   popShared: boolean;
@@ -485,7 +503,7 @@ export function printConfigDoc(): string {
     '',
     'Printed from the option table in `base/config.ts` by `npm run docs`. Flags win over the environment, the environment over the config file',
     '(JSON, named by `STARLING_CONFIG`), the file over the defaults. An unknown option is an error, not a silence.',
-    '`STARLING_TOKEN` is no option of these: `starling evidence export` takes it for its `--token`.',
+    '`STARLING_TOKEN` is no option of these: `starling evidence export` takes it for its `--token`, and so do the other commands that speak to the API.',
     '',
     '| environment | flag | config file | default | what it is |',
     '| --- | --- | --- | --- | --- |',

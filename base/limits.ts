@@ -444,6 +444,22 @@ export const LIMITS = {
   /** Tags of one device, and characters of one. */
   tagsMax: 64,
   tagCharsMax: 64,
+  /** Time between the moment the last control seals under a new key and the first look for texts under older ones: what was being written is in by then. */
+  keySettleMs: 10_000,
+  /** Blocks of 8 kB in one transaction that seals anew: some hundred actions, a few thousand parameters of which few are secrets. */
+  resealBlocks: 64,
+  /** Such transactions in one pass of the job, so that a stopping control waits for one and not for all. */
+  resealBatches: 20,
+  /** Time between two looks for evidence and events that are older than they are kept. */
+  retentionPeriodMs: 3_600_000,
+  /** Records that lose their bodies, and events that go, in one transaction: the evidence lock is held for as long as it takes. */
+  retentionBatch: 2_000,
+  /** Such transactions in one pass of the job. */
+  retentionBatches: 20,
+  /** Actions of a device that are looked through for what they set, when it hides a secret itself. */
+  secretActionsMax: 100,
+  /** Characters of the reason for reading a secret. */
+  reasonCharsMax: 1_000,
   /** Time between two signatures under the chain of evidence: what was appended since can be changed unseen by who has database and time. */
   evidenceHeadMs: 60_000,
   /** Records of an export that are in memory at a time, exports at once (each has a connection to the database), and how long one waits for its reader. */

@@ -1,8 +1,19 @@
 // Files that hold a secret, made at first start and readable by their owner alone; and the secret of an edge, from which the keys of file
-// URLs and nonces are derived. Losing that one costs nothing but open URLs. Stored secrets are sealed under another key (secret-box.ts).
+// URLs and nonces are derived, and the one its store is sealed with (edge/store/seal.ts): losing it costs open URLs and what the edge had not
+// handed over. Secrets in the database are sealed under other keys (secret-box.ts).
 
 import { hkdfSync, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ConfigError } from './errors.ts';
 
@@ -50,7 +61,7 @@ export function readOrMake(path: string, make: () => string): string {
   if (known !== null) return known.trim();
   const folder = dirname(path);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  const draft = draftOf(path);
   writeDurably(draft, `${make()}\n`);
   // link() fails when the name exists, where rename() would replace it: the first of several starters wins.
   try {
@@ -64,6 +75,25 @@ export function readOrMake(path: string, make: () => string): string {
   syncFolder(folder);
   return readFileSync(path, 'latin1').trim();
 }
+
+/**
+ * Puts `text` in place of a secret file: after a crash there is the old one or the new one, whole.
+ * @param prepare what else the new file needs before it gets its name, as an owner.
+ */
+export function replaceDurably(path: string, text: string, prepare: (draft: string) => void): void {
+  const draft = draftOf(path);
+  writeDurably(draft, text);
+  try {
+    prepare(draft);
+    renameSync(draft, path);
+  } catch (error) {
+    unlinkSync(draft);
+    throw error;
+  }
+  syncFolder(dirname(path));
+}
+
+const draftOf = (path: string): string => `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
 
 function readIfThere(path: string): string | null {
   try {
@@ -97,6 +127,6 @@ function decode(path: string, text: string): Buffer {
   if (SECRET_TEXT.test(text)) return Buffer.from(text, 'hex');
   throw new ConfigError(
     'secret-file',
-    `The secret file ${path} is damaged. Restore it from a backup, or delete it to get a new one; open file URLs then end.`,
+    `The secret file ${path} is damaged. Restore it from a backup. Without one, move it and the store of the edge away: what was not handed over is lost, and open file URLs end.`,
   );
 }

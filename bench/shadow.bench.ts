@@ -36,7 +36,14 @@ export async function shadowBench({
   timeMs,
 }: ShadowBenchSize): Promise<{ table: unknown[]; work: Record<string, number> }> {
   const dir = mkdtempSync(join(tmpdir(), 'starling-bench-'));
-  const store = openEdgeStore({ dir, edgeId: 'bench', pop: 'bench', lane: 0, stamps: Stamps.forNewStart(dir) });
+  const store = openEdgeStore({
+    dir,
+    edgeId: 'bench',
+    pop: 'bench',
+    lane: 0,
+    stamps: Stamps.forNewStart(dir),
+    key: new Uint8Array(32),
+  });
   const values = Array.from(
     { length: tree },
     (_, i): ParameterValue => ({ Name: treeName(i), Value: `v${i}`, Type: 'xsd:string' }),

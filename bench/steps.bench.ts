@@ -355,7 +355,14 @@ export async function stepsBench(): Promise<Measured[][]> {
   const options = { rounds: size(1, 7), timeMs: size(1, 150) };
   const devices = size(200, 100_000);
   const dir = mkdtempSync(join(tmpdir(), 'starling-bench-'));
-  const store = openEdgeStore({ dir, edgeId: 'bench', pop: 'bench', lane: 0, stamps: Stamps.forNewStart(dir) });
+  const store = openEdgeStore({
+    dir,
+    edgeId: 'bench',
+    pop: 'bench',
+    lane: 0,
+    stamps: Stamps.forNewStart(dir),
+    key: new Uint8Array(32),
+  });
   try {
     const list = informOf(INFORM).ParameterList;
     await fill(store, devices, list);

@@ -44,6 +44,7 @@ export async function startControlPart(
     ...{ dataDir, databaseUrl, installationKeyFile, manageConnectionRequest, transport, log, registry },
     databaseWaitMs: config.databaseWaitSeconds * 1_000,
     popShared: config.popShared,
+    retention: { evidenceDays: config.evidenceRetentionDays, eventDays: config.eventRetentionDays },
     fileStore: files,
     elsewhere: questions === null ? null : { questions, files },
     profiles: loadProfiles(config.profilesDir),

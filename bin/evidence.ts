@@ -76,11 +76,12 @@ function report(verified: Verified | Broken, isKeyKnown: boolean): string {
     const where = verified.seq === null ? '' : `record ${verified.seq}, `;
     return `NOT WHOLE: ${where}line ${verified.line}: ${verified.why}.\n`;
   }
-  const { records, skipped, heads, firstSeq, lastSeq, signedAt, fingerprint } = verified;
+  const { records, skipped, aged, heads, firstSeq, lastSeq, signedAt, fingerprint } = verified;
   const rows = [
     ['records', String(records)],
     ['of others between', String(skipped)],
-    ['numbers', records + skipped === 0 ? 'none' : `${firstSeq} to ${lastSeq}`],
+    ...(aged === 0 ? [] : [['aged out', `${aged}   (older than evidence is kept: their place in the chain alone)`]]),
+    ['numbers', records + skipped + aged === 0 ? 'none' : `${firstSeq} to ${lastSeq}`],
     ['signatures', String(heads)],
     ['signed last', signedAt],
     ['key', `${fingerprint}${isKeyKnown ? '' : '   (compare it with GET /api/v1/evidence/key, or give --key)'}`],

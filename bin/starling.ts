@@ -9,6 +9,7 @@ import { fleetCommand } from '../bench/fleet/command.ts';
 import { control } from './control.ts';
 import { edge } from './edge.ts';
 import { evidenceCommand } from './evidence.ts';
+import { secretsCommand } from './secrets.ts';
 import { sessionCommand } from './session.ts';
 import { up } from './up.ts';
 
@@ -48,6 +49,7 @@ program
 program.addCommand(fleetCommand());
 program.addCommand(evidenceCommand());
 program.addCommand(sessionCommand());
+program.addCommand(secretsCommand());
 
 try {
   await program.parseAsync();

@@ -25,6 +25,7 @@ import { batchService } from './batches/service.ts';
 import type { ControlContext } from './context.ts';
 import { evidenceService } from './evidence/export.ts';
 import { signHead } from './evidence/heads.ts';
+import { type Retention, retentionPass } from './evidence/retention.ts';
 import { explainService } from './explain/service.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { unpark } from './ingest/unpark.ts';
@@ -42,6 +43,9 @@ import { matrixService } from './policy/matrix-store.ts';
 import { Reconciler } from './reconciler.ts';
 import { deviceService } from './registry/devices.ts';
 import { ProfileBook } from './registry/profile-book.ts';
+import { rotationPass } from './secrets/rotation.ts';
+import { adoptSealingKey } from './secrets/sealing-key.ts';
+import { secretService } from './secrets/service.ts';
 import type { FileStore, Services } from './services.ts';
 import { startEmbeddedPostgres } from './store/embedded-postgres.ts';
 import { checkInstallationKey } from './store/key-check.ts';
@@ -57,6 +61,8 @@ export interface ControlOptions {
   databaseWaitMs?: number;
   /** Key of the secrets in the database; null: the data folder's own. Several controls on one database have the same. */
   installationKeyFile?: string | null;
+  /** How long evidence and timeline are kept; both for ever when not given. */
+  retention?: Retention;
   manageConnectionRequest: boolean;
   transport: BusTransport;
   log: Log;
@@ -81,7 +87,7 @@ export interface Control {
 /** Brings control up: resolves when facts are taken. Throws ConfigError with what to do when the database cannot be used. */
 export async function startControl(options: ControlOptions): Promise<Control> {
   const { dataDir, transport, log, registry, clock = systemClock } = options;
-  const { installationKeyFile = null } = options;
+  const { installationKeyFile = null, retention = { evidenceDays: 0, eventDays: 0 } } = options;
   const box =
     installationKeyFile === null
       ? openSecretBox(join(dataDir, 'installation.key'))
@@ -105,6 +111,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       );
       if (applied.length > 0) log.info({ applied }, 'database schema brought up to date');
       await checkInstallationKey(sql, box);
+      await adoptSealingKey(sql, box);
       leaseSql = await openDatabase(url, { connectionsMax: 1, name });
     } catch (error) {
       await sql.end({ timeout: 1 });
@@ -137,6 +144,21 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       return text;
     });
     const signing = job('evidence-heads', LIMITS.evidenceHeadMs, () => signHead(context));
+    // Those with more to do ask for the next pass themselves: one pass is short, so that an end waits for little.
+    const goingOn = (
+      name: string,
+      periodMs: number,
+      pass: () => Promise<{ more: boolean; text: string }>,
+    ): Reconciler => {
+      const one = job(name, periodMs, async () => {
+        const { more, text } = await pass();
+        if (more) one.signal();
+        return text;
+      });
+      return one;
+    };
+    const rotating = goingOn('secrets', LIMITS.dispatchPeriodMs, () => rotationPass(context));
+    const ageing = goingOn('retention', LIMITS.retentionPeriodMs, () => retentionPass(context, retention));
     const telling = job('live-events', LIMITS.livePollMs, () => live.pass());
     const leases = new Leases({ member, sql: leaseSql, log, onWant: () => leasing.signal() });
     const leasing = job('leases', LIMITS.leaseRenewMs, () => leases.pass());
@@ -147,7 +169,19 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       if (released > 0) handOver.signal();
       return `${released} actions of batches let go`;
     });
-    const jobs = [handOver, batches, greeting, looking, expiry, forgetting, signing, telling, leasing];
+    const jobs = [
+      handOver,
+      batches,
+      greeting,
+      looking,
+      expiry,
+      forgetting,
+      signing,
+      rotating,
+      ageing,
+      telling,
+      leasing,
+    ];
 
     const { manageConnectionRequest, elsewhere = null } = options;
     const files = elsewhere === null ? null : answerFiles(elsewhere.questions, ALL_FILES, elsewhere.files);
@@ -197,6 +231,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       matrix: matrixService(context),
       refusals: refusalService(context),
       explain: explainService(context),
+      secrets: secretService(context, rotating),
       health: healthService(context, jobs),
     };
     return {

@@ -228,7 +228,8 @@ export interface ActionDetail extends ActionView {
     /** The action that took it back, or tried to last. */
     actionId: string | null;
   };
-  evidence: { seq: string; at: string; kind: string; body: Record<string, unknown> }[];
+  /** `agedOut`: older than the installation keeps evidence; the body is gone, the place in the chain is not. */
+  evidence: { seq: string; at: string; kind: string; body: Record<string, unknown>; agedOut: boolean }[];
 }
 export interface ActionQuery extends PageQuery {
   deviceId?: string;
@@ -676,6 +677,54 @@ export interface RefusalService {
   ): Promise<void>;
 }
 
+// ── Secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface RotationView {
+  /** Fingerprint of the key that seals. */
+  sealing: string;
+  /** Live controls: the keys in the file of each, newest first, and the one it seals under; null when it has not told. */
+  controls: { host: string; held: string[]; sealing: string | null }[];
+  /** The newest one; null when there never was any. */
+  rotation: {
+    key: string;
+    state: 'waiting-for-controls' | 'settling' | 'walking' | 'ended';
+    begunAt: string;
+    begunBy: string;
+    endedAt: string | null;
+    /** Counts the goes over all columns; the last one found nothing to do. */
+    walk: number;
+    /** How far the present walk has come in each sealed column, 0 … 1; what was sealed anew in all walks; what opens with no key. */
+    columns: { name: string; part: number; resealed: number; unopened: number }[];
+  } | null;
+}
+export interface SecretQuestion {
+  /** A path or a canonical name. */
+  name: string;
+  reason: string;
+}
+export interface SecretView {
+  name: string;
+  value: string;
+  /** The device told it, or it hides it and this action has set it last. */
+  source: 'device' | 'action';
+  /** Of the device: null. */
+  actionId: string | null;
+  /** When it was told, or set. */
+  asOf: string;
+}
+export interface SecretService {
+  rotation(): Promise<RotationView>;
+  /**
+   * Seals from now on under the key with this fingerprint, and what there is anew. Refused 422 'unknown-key', 409 'rotation-running',
+   * 'already-sealing', or 'key-not-everywhere' with the hosts that lack it.
+   */
+  rotate(key: string, principal: Principal): Promise<RotationView>;
+  /** Records that it is read, then answers. Refused 403 'secret-class', which is recorded too; 404, 409 'hidden', 422. */
+  read(deviceId: string, question: SecretQuestion, principal: Principal): Promise<SecretView>;
+  /** Records that somebody asked who may not, before any look at the device. */
+  refused(deviceId: string, question: SecretQuestion, principal: Principal, why: string): Promise<void>;
+}
+
 export interface Services {
   devices: DeviceService;
   actions: ActionService;
@@ -691,5 +740,6 @@ export interface Services {
   matrix: ApprovalMatrixService;
   refusals: RefusalService;
   explain: ExplainService;
+  secrets: SecretService;
   health: HealthService;
 }

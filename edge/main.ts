@@ -13,11 +13,13 @@ import { ConfigError } from '../base/errors.ts';
 import type { CpeId } from '../base/ids.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { loadInstallationSecret } from '../base/secret-file.ts';
 import { answerFiles } from '../bus/file-chunks.ts';
 import { claimsOf, uploadsOf } from '../bus/subjects.ts';
 import type { BusQuestions, BusTransport } from '../bus/transport.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
+import { secretsOfAny } from '../profiles/resolve.ts';
 import { answerClaims } from './claims/asking.ts';
 import { ClaimKeeper } from './claims/keeper.ts';
 import { type TakenPort, takePort } from './cwmp-port.ts';
@@ -27,6 +29,7 @@ import { RecordingKeeper } from './recording/keeper.ts';
 import { Relay } from './relay.ts';
 import { createSessionMemory, SessionTable } from './session-table.ts';
 import { openEdgeStore } from './store/lmdb-store.ts';
+import { storeKeyOf } from './store/seal.ts';
 import { Stamps } from './store/stamps.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-protocol.ts';
 import { openWaker } from './waker.ts';
@@ -90,7 +93,11 @@ async function startOn(
   await files.removeLeftovers(performance.timeOrigin);
   const stamps = Stamps.forNewStart(storeDir);
   const ackedMemory = new SharedArrayBuffer(8 * (2 * threadCount + 1));
-  const store = openEdgeStore({ dir: storeDir, edgeId: config.edgeId, pop: config.pop, lane: 0, stamps });
+  const profiles = loadProfiles(config.profilesDir);
+  const store = openEdgeStore({
+    ...{ dir: storeDir, edgeId: config.edgeId, pop: config.pop, lane: 0, stamps },
+    ...{ key: storeKeyOf(loadInstallationSecret(config.dataDir)), isSecret: secretsOfAny(profiles.values()) },
+  });
   const registry = new Registry();
   const sessionMemory = createSessionMemory();
   const table = new SessionTable(sessionMemory);
@@ -115,7 +122,7 @@ async function startOn(
     edgeId: config.edgeId, pop: config.pop, threads: threadCount, version,
     expect: (cpeId) => table.expect(cpeId, Math.ceil(systemClock.now() / 1_000) + LIMITS.expectedSeconds),
     files: fetcher ?? filesOnDisk(files), claims, recordings,
-    waker, profiles: new ProfileChooser(loadProfiles(config.profilesDir)),
+    waker, profiles: new ProfileChooser(profiles),
   }); // biome-ignore format: a plain list
 
   const threads: SessionThread[] = [];

@@ -8,6 +8,7 @@ import { deriveKey, loadInstallationSecret } from '../base/secret-file.ts';
 import { read } from '../cwmp/read.ts';
 import { ProfileChooser } from '../profiles/choose.ts';
 import { loadProfiles } from '../profiles/load.ts';
+import { secretsOfAny } from '../profiles/resolve.ts';
 import { AskedClaims } from './claims/asking.ts';
 import { CwmpHandler, type CwmpHandlerOptions } from './cwmp-handler.ts';
 import type { SessionMetrics } from './edge-metrics.ts';
@@ -22,6 +23,7 @@ import { SessionCookies } from './session-cookie.ts';
 import type { SessionTable } from './session-table.ts';
 import { Sessions } from './sessions.ts';
 import { type LmdbEdgeStore, openEdgeStore } from './store/lmdb-store.ts';
+import { storeKeyOf } from './store/seal.ts';
 import { Stamps } from './store/stamps.ts';
 import type { ThreadData } from './thread-protocol.ts';
 
@@ -50,7 +52,11 @@ export function openSessionParts(data: ThreadData, table: SessionTable, ofThread
   const clock = systemClock;
   const secret = loadInstallationSecret(config.dataDir);
   const stamps = new Stamps(data.stampMemory);
-  const store = openEdgeStore({ dir: data.storeDir, edgeId: config.edgeId, pop: config.pop, lane, stamps });
+  const known = loadProfiles(config.profilesDir);
+  const store = openEdgeStore({
+    ...{ dir: data.storeDir, edgeId: config.edgeId, pop: config.pop, lane, stamps },
+    ...{ key: storeKeyOf(secret), isSecret: secretsOfAny(known.values()) },
+  });
   const acked = new BigInt64Array(data.ackedMemory);
   const fileUrls = new FileUrls({ key: deriveKey(secret, 'file-urls'), baseUrl: data.publicUrl });
   const files = openFileStore(data.filesDir);
@@ -58,7 +64,7 @@ export function openSessionParts(data: ThreadData, table: SessionTable, ofThread
   const cookies = new SessionCookies(deriveKey(secret, 'session-cookie'));
   const sessions = new Sessions({ store, table, cookies, metrics, clock, log, incarnation, lane });
   const lastContacts = new LastContacts({ store, clock, log, nudge, isFar: config.natsUrl !== null });
-  const profiles = new ProfileChooser(loadProfiles(config.profilesDir));
+  const profiles = new ProfileChooser(known);
   const claims = data.claims === null ? null : new AskedClaims(data.claims, lane);
   const options: CwmpHandlerOptions = {
     ...ofThread,

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { ProfileChooser } from './choose.ts';
 import { loadProfiles } from './load.ts';
 import type { CpeKind } from './profile.ts';
-import { canonicalOf, isSecret, resolve } from './resolve.ts';
+import { canonicalOf, isSecret, resolve, secretsOfAny } from './resolve.ts';
 
 const profiles = loadProfiles();
 const tr098 = profiles.get('tr098')!;
@@ -232,3 +232,19 @@ test.skipIf(!haveDumps).each(TREES)(
     expect(missing.sort()).toEqual(absent.filter((name) => profile.names[name] !== undefined).sort());
   },
 );
+
+test('what is a secret on any of several profiles: by the last part of its path, or because one of them says so', () => {
+  const generic = loadProfiles().get('generic')!;
+  const path = 'Device.X_VENDOR_Lock.Code';
+  const own = {
+    ...generic,
+    names: { 'vendor.lock': { paths: [path], type: 'xsd:string', writable: true, secret: true } },
+  } as unknown as typeof generic;
+  expect(secretsOfAny([generic])(path)).toBe(false);
+  const isSecret = secretsOfAny([generic, own]);
+  expect([path, 'Device.PPP.Interface.9.Password', 'Device.WiFi.SSID.1.SSID'].map(isSecret)).toEqual([
+    true,
+    true,
+    false,
+  ]);
+});

@@ -78,6 +78,15 @@ export function isSecret(profile: Profile, path: string): boolean {
   return canonical !== null && profile.names[canonical]!.secret;
 }
 
+/** Tells paths that are secrets on some CPE: by their last part, or by any of these profiles. */
+export function secretsOfAny(profiles: Iterable<Profile>): (path: string) => boolean {
+  const paths = new Set<string>();
+  for (const { names } of profiles) {
+    for (const name of Object.values(names)) if (name.secret) for (const path of name.paths) paths.add(path);
+  }
+  return (path) => paths.has(path) || isSecretLeaf(lastPart(path));
+}
+
 /** True for the last part of a path, or the name of an argument, that is a secret whatever the profile says. */
 export function isSecretLeaf(name: string): boolean {
   return SECRET_LEAF.test(name);

@@ -3,15 +3,17 @@
 // transaction instead of in nearly all of them.
 
 import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
+import { loadInstallationSecret } from '../../base/secret-file.ts';
 import { read } from '../../cwmp/read.ts';
 import { NOTHING_TO_READ, SessionMetrics } from '../../edge/edge-metrics.ts';
 import type { HttpExchange } from '../../edge/http.ts';
 import { QuietInforms } from '../../edge/quiet-informs.ts';
 import { Environment } from '../../edge/store/environment.ts';
 import { openEdgeStore } from '../../edge/store/lmdb-store.ts';
+import { storeKeyOf } from '../../edge/store/seal.ts';
 import { Stamps } from '../../edge/store/stamps.ts';
 import { ProfileChooser } from '../../profiles/choose.ts';
 import { loadProfiles } from '../../profiles/load.ts';
@@ -39,7 +41,9 @@ export async function fillStore(
 ): Promise<number> {
   if (devices === 0) return 0;
   const stamps = Stamps.forNewStart(dir);
-  const store = openEdgeStore({ dir, edgeId: 'bench', pop: 'default', lane: 0, stamps });
+  // Beside the secret that the edge will find in its data folder.
+  const key = storeKeyOf(loadInstallationSecret(dirname(dir)));
+  const store = openEdgeStore({ dir, edgeId: 'bench', pop: 'default', lane: 0, stamps, key });
   const informs = new Informs('quiet');
   const profiles = new ProfileChooser(loadProfiles());
   const unused = () => ({ sessionId: '', cookie: '' });

@@ -133,7 +133,10 @@ export class RoadEdge {
   }
 
   #open(lane: number): LmdbEdgeStore {
-    return openEdgeStore({ dir: this.#dir, edgeId: this.#edgeId, pop: this.#pop, lane, stamps: this.#stamps });
+    return openEdgeStore({
+      ...{ dir: this.#dir, edgeId: this.#edgeId, pop: this.#pop, lane, stamps: this.#stamps },
+      key: new Uint8Array(32),
+    });
   }
 
   #newRelay(): Relay {

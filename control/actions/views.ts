@@ -79,8 +79,8 @@ export async function readAction(sql: Sql, id: string): Promise<ActionDetail> {
   if (!row) throw new Refused(404, 'unknown-action', `There is no action ${id}. GET /actions lists them.`);
   const [approvals, evidence] = await Promise.all([
     sql<ApprovalRow[]>`select * from action_approval where action_id = ${id} order by seq`,
-    sql<{ seq: string; at: Date; kind: string; body: Record<string, unknown> }[]>`
-      select seq, at, kind, body from evidence where action_id = ${id} order by seq`,
+    sql<{ seq: string; at: Date; kind: string; body: Record<string, unknown>; agedOut: boolean }[]>`
+      select seq, at, kind, body, aged_out as "agedOut" from evidence where action_id = ${id} order by seq`,
   ]);
   return {
     ...actionView(row),

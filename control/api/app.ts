@@ -25,6 +25,7 @@ import { openapiRoutes } from './openapi.ts';
 import { personRoutes } from './people.ts';
 import { recordingRoutes } from './recordings.ts';
 import { type Api, newApi } from './routes.ts';
+import { secretRoutes } from './secrets.ts';
 import { tokenRoutes } from './tokens.ts';
 import { wakeRoutes } from './wake.ts';
 
@@ -85,6 +86,7 @@ export function createApi(needs: ApiNeeds): ApiApp {
   eventRoutes(api, { events: services.events, streams, heartbeatMs, log });
   fileRoutes(api, services.files, services.idempotency);
   recordingRoutes(api, services.recordings, services.idempotency);
+  secretRoutes(api, services.secrets, services.idempotency);
   tokenRoutes(api, services.tokens, services.idempotency);
   personRoutes(api, services);
   healthRoutes(api, services.health, scrape);

@@ -347,6 +347,15 @@ export function memoryServices() {
         return { text: 'It ran.', forCustomer: 'We did it.' };
       },
     },
+    secrets: {
+      rotation: async () => ({ sealing: 'a'.repeat(12), controls: [], rotation: null }),
+      rotate: async (key) => ({ sealing: key, controls: [], rotation: null }),
+      read: async (deviceId, { name }) => {
+        known(devices, deviceId, 'unknown-device');
+        return { name, value: 'of the test', source: 'device', actionId: null, asOf: AT };
+      },
+      refused: async () => {},
+    },
     connectors: { list: async () => [] },
     events: {
       since: async (id, filter, limit) => {

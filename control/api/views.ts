@@ -25,6 +25,8 @@ import {
   type PersonView,
   type QueueEntry,
   type RecordingView,
+  type RotationView,
+  type SecretView,
   type TimelineEntry,
   type TokenView,
 } from '../services.ts';
@@ -224,7 +226,17 @@ export const actionDetail = actionView
       state: z.enum(['not-run', 'running', 'done', 'failed']),
       actionId: z.string().nullable().openapi({ description: 'The action that took it back, or tried to last.' }),
     }),
-    evidence: z.array(z.object({ seq: z.string(), at: time, kind: z.string(), body: facts })),
+    evidence: z.array(
+      z.object({
+        seq: z.string(),
+        at: time,
+        kind: z.string(),
+        body: facts,
+        agedOut: z.boolean().openapi({
+          description: 'Older than evidence is kept: the body was dropped, its digest stays in the chain.',
+        }),
+      }),
+    ),
   })
   .openapi('ActionDetail') satisfies z.ZodType<ActionDetail>;
 
@@ -342,6 +354,54 @@ export const actionExplanation = z
     forCustomer: z.string().openapi({ description: 'To be read out: no paths, codes or names of staff.' }),
   })
   .openapi('ActionExplanation') satisfies z.ZodType<ActionExplanation>;
+
+const keyFingerprint = z
+  .string()
+  .openapi({ description: 'Of a key; nothing can be found from it.', example: '3f09c1d2a4b5' });
+export const rotationView = z
+  .object({
+    sealing: keyFingerprint,
+    controls: z.array(
+      z.object({ host: z.string(), held: z.array(keyFingerprint), sealing: keyFingerprint.nullable() }),
+    ),
+    rotation: z
+      .object({
+        key: keyFingerprint,
+        state: z.enum(['waiting-for-controls', 'settling', 'walking', 'ended']),
+        begunAt: time,
+        begunBy: z.string(),
+        endedAt: time.nullable(),
+        walk: z
+          .number()
+          .openapi({ description: 'Counts the goes over all columns; the last one found nothing to do.' }),
+        columns: z.array(
+          z.object({
+            name: z.string(),
+            part: z.number().openapi({ description: 'How far the present walk has come, 0 to 1.' }),
+            resealed: z.number().openapi({ description: 'In all walks.' }),
+            unopened: z
+              .number()
+              .openapi({ description: 'Texts that open with no key that is here; they stay as they are.' }),
+          }),
+        ),
+      })
+      .nullable(),
+  })
+  .openapi('Rotation') satisfies z.ZodType<RotationView>;
+
+export const secretView = z
+  .object({
+    name: z.string().openapi({ description: 'The path.' }),
+    value: z.string(),
+    source: z.enum(['device', 'action']).openapi({
+      description: 'The device told it; or it hides it, and this is what the last action that set it has set.',
+    }),
+    actionId: z.string().nullable(),
+    asOf: time.openapi({
+      description: 'When it was told, or set. A customer may have changed it on the device since.',
+    }),
+  })
+  .openapi('Secret') satisfies z.ZodType<SecretView>;
 
 export const fileView = z
   .object({

@@ -93,8 +93,8 @@ async function readBatch(sql: Sql, id: string): Promise<BatchDetail> {
       }[]
     >`
       select decision, by_name, by_role, root, why, at from batch_approval where batch_id = ${id} order by seq`,
-    sql<{ seq: string; at: Date; kind: string; body: Record<string, unknown> }[]>`
-      select seq, at, kind, body from evidence where action_id = ${id} order by seq`,
+    sql<{ seq: string; at: Date; kind: string; body: Record<string, unknown>; agedOut: boolean }[]>`
+      select seq, at, kind, body, aged_out as "agedOut" from evidence where action_id = ${id} order by seq`,
     sql<{ code: string; count: number }[]>`
       select code, count(*)::int as count from batch_refusal where batch_id = ${id} group by code order by code`,
   ]);

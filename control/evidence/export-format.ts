@@ -4,8 +4,11 @@
 //   {"format":"starling-evidence","version":1,"key":…,"after":{"seq":…,"hash":…},"filter":…,"exportedAt":…}
 //   {"record":{…},"hash":"…"}                     what was asked for
 //   {"seq":…,"digest":"…","hash":"…"}             a record of others, between those: its place alone
+//   {"seq":…,"aged":true,"digest":"…","hash":"…"}  one that was asked for, and whose content was dropped as too old: its place alone
 //   {"head":{"seq":…,"hash":…,"at":…},"signature":"…"}
-//   {"end":{"records":…,"skipped":…,"header":"…"},"head":{…},"signature":"…"}
+//   {"end":{"records":…,"skipped":…,"aged":…,"header":"…"},"head":{…},"signature":"…"}
+//
+// `aged` is left out where there is none, as in files from before records could age.
 
 import type { ChainHead } from './signing.ts';
 
@@ -37,17 +40,22 @@ export const recordLine = (text: string, hash: string): string =>
   `${RECORD_BEGIN}${text}${HASH_BEGIN}${hash}${LINE_END}`;
 export const skippedLine = (seq: number, digest: string, hash: string): string =>
   `{"seq":${seq},"digest":"${digest}","hash":"${hash}"}`;
+export const agedLine = (seq: number, digest: string, hash: string): string =>
+  `{"seq":${seq},"aged":true,"digest":"${digest}","hash":"${hash}"}`;
 export const headLine = (head: ChainHead, signature: string): string => JSON.stringify({ head, signature });
 /** How many lines of each kind there are, and the digest of the first one: signed with the last head. */
 export interface ExportEnd {
   records: number;
   skipped: number;
+  /** 0 is not written. */
+  aged: number;
   header: string;
 }
-export const endLine = (end: ExportEnd, head: ChainHead, signature: string): string =>
-  JSON.stringify({ end, head, signature });
+export const endLine = ({ records, skipped, aged, header }: ExportEnd, head: ChainHead, signature: string): string =>
+  JSON.stringify({ end: { records, skipped, ...(aged === 0 ? {} : { aged }), header }, head, signature });
 /** What the signature of the last line vouches for besides its head. */
-export const endText = ({ records, skipped, header }: ExportEnd): string => `export ${records} ${skipped} ${header}\n`;
+export const endText = ({ records, skipped, aged, header }: ExportEnd): string =>
+  `export ${records} ${skipped} ${aged === 0 ? '' : `${aged} `}${header}\n`;
 
 export const RECORD_BEGIN = '{"record":';
 export const HASH_BEGIN = ',"hash":"';

@@ -5,9 +5,10 @@ import { Refused } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { ControlContext } from '../context.ts';
 import type { EvidenceService } from '../services.ts';
-import { iso } from '../store/postgres.ts';
+import { type Fragment, iso, type Sql } from '../store/postgres.ts';
 import { GENESIS, recordDigest, recordText } from './chain.ts';
 import {
+  agedLine,
   EXPORT_FORMAT,
   EXPORT_VERSION,
   type ExportFilter,
@@ -28,6 +29,7 @@ interface Row {
   body: Record<string, unknown>;
   digest: string;
   hash: string;
+  aged_out: boolean;
   wanted: boolean;
   head_at: Date | null;
   head_key: string | null;
@@ -67,10 +69,11 @@ async function* exportLines(
     // Times of records need not rise with their numbers: from the first to the last that is wanted, all are in the file.
     const within = connection`(${from}::timestamptz is null or e.at >= ${from}::timestamptz)
       and (${to}::timestamptz is null or e.at < ${to}::timestamptz)
-      and (${actionId}::text is null or e.action_id = ${actionId})
-      and (${deviceId}::text is null or e.action_id in (select id from action where device_id = ${deviceId}))`;
+      and ${actionId === null ? connection`true` : connection`e.action_id = ${actionId}`}
+      and ${deviceId === null ? connection`true` : ofDevice(connection, deviceId)}`;
     const [range] = await connection<{ first: string | null; last: string | null }[]>`
-      select min(e.seq) as first, max(e.seq) as last from evidence e where digest is not null and ${within}`;
+      select min(e.seq) as first, max(e.seq) as last
+      from ${deviceId === null ? connection`evidence` : allOfDevice(connection, deviceId)} e where digest is not null and ${within}`;
     const first = range?.first ?? null;
     const [before] =
       first === null
@@ -92,10 +95,11 @@ async function* exportLines(
 
     let records = 0;
     let skipped = 0;
+    let aged = 0;
     let last: Omit<ChainHead, 'at'> = after;
     const key = fingerprintOf(signer.publicKey);
     const rows = connection<Row[]>`
-      select e.seq, e.action_id, e.at, e.kind, e.body, e.digest, e.hash, ${within} as wanted,
+      select e.seq, e.action_id, e.at, e.kind, e.body, e.digest, e.hash, e.aged_out, ${within} as wanted,
         h.at as head_at, h.key as head_key, h.signature
       from evidence e left join evidence_head h on h.seq = e.seq
       where e.seq between ${first ?? 1}::bigint and ${range?.last ?? 0}::bigint order by e.seq`.cursor(
@@ -106,7 +110,10 @@ async function* exportLines(
       for (const row of page) {
         const { action_id, kind, body, digest, hash } = row;
         const seq = Number(row.seq);
-        if (row.wanted) {
+        if (row.wanted && row.aged_out) {
+          text += `${agedLine(seq, digest, hash)}\n`;
+          aged++;
+        } else if (row.wanted) {
           text += `${recordLine(recordText({ seq, actionId: action_id, at: iso(row.at), kind, body }), hash)}\n`;
           records++;
         } else {
@@ -120,11 +127,26 @@ async function* exportLines(
       yield text;
     }
     const head = { ...last, at: exportedAt };
-    const end = { records, skipped, header: recordDigest(begin) };
+    const end = { records, skipped, aged, header: recordDigest(begin) };
     yield `${endLine(end, head, signer.sign(head, endText(end)))}\n`;
   } finally {
     await connection`rollback`.catch(() => {});
     connection.release();
     over();
   }
+}
+
+const itsActions = (sql: Sql, deviceId: string): Fragment =>
+  sql`action_id = any(array(select id from action where device_id = ${deviceId}))`;
+const aboutIt = (sql: Sql, deviceId: string): Fragment => sql`action_id = '' and body->>'deviceId' = ${deviceId}`;
+
+/** Records of its actions, and those about no action that name it. What such a one was about is gone with its body. */
+function ofDevice(sql: Sql, deviceId: string): Fragment {
+  return sql`(${itsActions(sql, deviceId)} or (${aboutIt(sql, deviceId)}))`;
+}
+
+/** The same by their two indexes. Without the fence the planner would rather walk the chain from either end until it meets one. */
+function allOfDevice(sql: Sql, deviceId: string): Fragment {
+  return sql`(select * from evidence where ${itsActions(sql, deviceId)}
+    union all select * from evidence where ${aboutIt(sql, deviceId)} offset 0)`;
 }

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { exportOf, SIGNER } from './chain.test-helper.ts';
+import { recordDigest } from './chain.ts';
+import { agedLine } from './export-format.ts';
 import { EvidenceSigner, fingerprintOf } from './signing.ts';
 import { type Broken, ExportVerifier, type Verified } from './verify.ts';
 
@@ -46,6 +48,20 @@ test.each<[string, string[], Partial<Broken>]>([
   expect(verify(changed)).toMatchObject({ ...where, why: expect.any(String) });
 }); // biome-ignore format: a table
 
+test('records that aged are counted and hold the chain; a record made one, or one of others, is not believed', () => {
+  const aged = exportOf(30, 25, SIGNER, 12);
+  expect(verify(aged, FINGERPRINT)).toMatchObject({ records: 16, skipped: 3, aged: 11, firstSeq: 1, lastSeq: 30 });
+  expect(aged[1]).toBe(agedLine(1, /"digest":"(\w+)"/.exec(aged[1]!)![1]!, /"hash":"(\w+)"/.exec(aged[1]!)![1]!));
+  // Who would rather have it that there was nothing to read: the counts of the last line are signed.
+  const text = /^\{"record":(.*),"hash":"(\w+)"\}$/.exec(aged[15]!)!;
+  const hidden = spliced(aged, 15, 1, agedLine(15, recordDigest(text[1]!), text[2]!));
+  expect(verify(hidden)).toMatchObject({ line: 33, why: expect.stringContaining('counts') });
+  const asOthers = spliced(aged, 1, 1, aged[1]!.replace('"aged":true,', ''));
+  expect(verify(asOthers)).toMatchObject({ why: expect.stringContaining('counts') });
+  // As a file from before says it: nothing of ageing.
+  expect(exportOf(5).at(-1)).not.toContain('aged');
+});
+
 test('who has the file and no key cannot make another chain of it', () => {
   const other = new EvidenceSigner(new Uint8Array(32).fill(6));
   const forged = exportOf(30, 25, other);
@@ -57,7 +73,7 @@ test('who has the file and no key cannot make another chain of it', () => {
 });
 
 test('whatever byte of an export is flipped, it is not whole, and what is named is not behind it', () => {
-  const whole = exportOf(30);
+  const whole = exportOf(30, 25, SIGNER, 6);
   const bytes = whole.map((line) => Buffer.from(line));
   const places = bytes.flatMap((line, at) => Array.from(line, (_, offset) => [at, offset] as const));
   fc.assert(

@@ -20,6 +20,8 @@ import { type ChainHead, fingerprintOf, isSigned, verifyingKey } from './signing
 export interface Verified {
   records: number;
   skipped: number;
+  /** Records that were asked for and whose content was dropped by age. */
+  aged: number;
   /** Signatures that hold, the last one among them. */
   heads: number;
   firstSeq: number;
@@ -40,7 +42,7 @@ export interface Broken {
 const HASH_CHARS = 64;
 const BEGIN = Buffer.from(RECORD_BEGIN);
 const TAIL_BYTES = HASH_BEGIN.length + HASH_CHARS + LINE_END.length;
-const SKIPPED = /^\{"seq":(\d{1,16}),"digest":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}$/;
+const PLACE = /^\{"seq":(\d{1,16}),("aged":true,)?"digest":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}$/;
 /** The end of a record's text. */
 const SEQ = Buffer.from(',"seq":');
 const ZERO = 0x30;
@@ -54,6 +56,7 @@ export class ExportVerifier {
   #hash = '';
   #records = 0;
   #skipped = 0;
+  #aged = 0;
   #heads = 0;
   #signedAt = '';
   #isOver = false;
@@ -71,10 +74,11 @@ export class ExportVerifier {
     if (this.#header === null) return this.#takeHeader(line.toString());
     if (line.subarray(0, BEGIN.length).equals(BEGIN)) return this.#takeRecord(line);
     const text = line.toString();
-    const skipped = SKIPPED.exec(text);
-    if (skipped !== null) {
-      this.#skipped++;
-      return this.#link(Number(skipped[1]), skipped[2]!, skipped[3]!, 'its digest or its hash was changed');
+    const place = PLACE.exec(text);
+    if (place !== null) {
+      if (place[2] === undefined) this.#skipped++;
+      else this.#aged++;
+      return this.#link(Number(place[1]), place[3]!, place[4]!, 'its digest or its hash was changed');
     }
     return this.#takeHead(text);
   }
@@ -85,7 +89,7 @@ export class ExportVerifier {
     if (this.#header === null) return this.#broken('the file is empty', null);
     if (!this.#isOver) return this.#broken('the file ends before its export does: the rest is cut off', this.#seq + 1);
     return {
-      ...{ records: this.#records, skipped: this.#skipped, heads: this.#heads },
+      ...{ records: this.#records, skipped: this.#skipped, aged: this.#aged, heads: this.#heads },
       ...{ firstSeq: this.#header.after.seq + 1, lastSeq: this.#seq, signedAt: this.#signedAt },
       fingerprint: fingerprintOf(this.#header.key),
     };
@@ -154,13 +158,14 @@ export class ExportVerifier {
       return this.#broken(why, this.#seq);
     }
     const isTrue = Buffer.from(signature, 'base64').toString('base64') === signature;
-    if (!isTrue || !isSigned(head!, end === undefined ? '' : endText(end), signature, this.#key!)) {
+    if (!isTrue || !isSigned(head!, end === undefined ? '' : endText(endOf(end)), signature, this.#key!)) {
       return this.#broken('the signature of the head does not hold', this.#seq);
     }
     this.#heads++;
     this.#signedAt = at;
     if (end === undefined) return null;
-    if (end.records !== this.#records || end.skipped !== this.#skipped) {
+    const { records, skipped, aged } = endOf(end);
+    if (records !== this.#records || skipped !== this.#skipped || aged !== this.#aged) {
       return this.#broken('the counts of the last line are others', null);
     }
     if (end.header !== this.#headerDigest) return this.#broken('the first line was changed', null);
@@ -190,7 +195,7 @@ function seqOf(text: Buffer): number | null {
 const headOf = (head: Partial<ChainHead> | undefined): ChainHead =>
   ({ seq: head?.seq, hash: head?.hash, at: head?.at }) as ChainHead;
 const endOf = (end: Partial<ExportEnd>): ExportEnd =>
-  ({ records: end.records, skipped: end.skipped, header: end.header }) as ExportEnd;
+  ({ records: end.records, skipped: end.skipped, aged: end.aged ?? 0, header: end.header }) as ExportEnd;
 
 function parsed(text: string): unknown {
   try {

@@ -14,9 +14,12 @@ import { type Database, type DatabaseOptions, type Key, open, type RootDatabase 
 import { assert } from '../../base/assert.ts';
 import { ConfigError, StoreError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
+import { StoreSeal } from './seal.ts';
 
 /** Layout of the store on disk. A store of another one is refused, never guessed at. */
-const FORMAT = 3;
+const FORMAT = 4;
+/** The same layout with nothing sealed: becomes FORMAT by being opened. */
+const FORMAT_UNSEALED = 3;
 const DATABASES_MAX = 16;
 
 /** Of one database; lmdb's typings leave it out. */
@@ -27,6 +30,14 @@ export interface Stats {
   treeLeafPageCount: number;
   overflowPages: number;
 }
+
+/** As lmdb-js calls it. */
+interface Codec<V> {
+  encode(value: V): Uint8Array;
+  decode(bytes: Buffer): V;
+}
+
+const TEXT: Codec<string> = { encode: (text) => Buffer.from(text), decode: (bytes) => bytes.toString() };
 
 /** Of Stamps. */
 interface Commits {
@@ -56,6 +67,7 @@ export class Environment {
   #lastOutcome: Promise<boolean> = Promise.resolve(true);
   /** Counts commits over all threads; without it every look is a fresh one. */
   #commits: Commits | null = null;
+  #seal: StoreSeal | null = null;
   #seenCommits = -1;
 
   /**
@@ -78,7 +90,7 @@ export class Environment {
     this.root = open({ path: dir, maxDbs: DATABASES_MAX, mapSize: LIMITS.storeMapBytes });
     this.meta = this.database<number>('meta', {});
     const format = this.meta.get('format');
-    if (format === undefined) this.meta.putSync('format', FORMAT);
+    if (format === undefined || format === FORMAT_UNSEALED) this.meta.putSync('format', FORMAT);
     else if (format !== FORMAT) {
       const text = `${dir} holds an edge store of format ${format}; this Starling reads format ${FORMAT}.`;
       throw new ConfigError(
@@ -95,6 +107,56 @@ export class Environment {
       this.#databases.set(name, database);
     }
     return database as Database<V, K>;
+  }
+
+  /**
+   * What sealed databases are read and written with, from now on.
+   * @param key 32 bytes. Throws ConfigError `store-key` when the store was written with another one.
+   */
+  unlock(key: Uint8Array): StoreSeal {
+    const seal = new StoreSeal(key);
+    const { fingerprint } = seal;
+    const known = this.meta.get('seal');
+    if (known === undefined) this.meta.putSync('seal', fingerprint);
+    else if (known !== fingerprint) {
+      const text = `The edge store in ${this.dir} was sealed beside another installation.secret. Put that file back into the data folder;`;
+      throw new ConfigError(
+        'store-key',
+        `${text} without it, move the store away: what it had not handed over is lost.`,
+      );
+    }
+    this.#seal ??= seal;
+    return this.#seal;
+  }
+
+  /**
+   * A database whose values are sealed on the disk, as texts or as lmdb-js encodes them. Its keys can be read before `unlock`.
+   * @param damaged stands for a value that does not open; without it reading one throws.
+   */
+  sealed<V, K extends Key = string>(
+    name: string,
+    options: DatabaseOptions,
+    { texts = false, damaged }: { texts?: boolean; damaged?: V } = {},
+  ): Database<V, K> {
+    const inner = (texts ? TEXT : (this.meta as unknown as { encoder: Codec<V> }).encoder) as Codec<V>;
+    const seal = (): StoreSeal => {
+      assert(this.#seal !== null, 'a store is unlocked before its sealed values are looked at');
+      return this.#seal;
+    };
+    const encoder = {
+      // What is told to the centre is read by another thread, once.
+      encode: (value: V): Uint8Array => seal().seal(inner.encode(value), !texts),
+      decode: (bytes: Buffer): V => {
+        try {
+          return inner.decode(seal().open(bytes, !texts));
+        } catch (error) {
+          if (damaged === undefined) throw error;
+          return damaged;
+        }
+      },
+      needsStableBuffer: true,
+    };
+    return this.database<V, K>(name, { ...options, encoder } as DatabaseOptions);
   }
 
   /** From now on commits are counted in memory that all threads of the process share. */

@@ -7,12 +7,13 @@ import { Environment } from './environment.ts';
 import { HotTexts } from './hot-texts.ts';
 import { InformRecords } from './inform-records.ts';
 import { Stamps } from './stamps.ts';
-import { CPE, temporaryFolder } from './store.test-helper.ts';
+import { CPE, STORE_KEY, temporaryFolder } from './store.test-helper.ts';
 
 function open(dir = temporaryFolder()): { hot: HotTexts; records: InformRecords; dir: string } {
   const environment = Environment.acquire(dir);
   const records = new InformRecords(environment, Stamps.forNewStart(dir));
-  return { hot: new HotTexts(environment, records), records, dir };
+  const secrets = { isSecret: (path: string) => path.endsWith('Passphrase'), seal: environment.unlock(STORE_KEY) };
+  return { hot: new HotTexts(environment, records, secrets), records, dir };
 }
 
 const text = fc.oneof(fc.constantFrom('', '1', 'true', 'Heim-WLAN ☕', 'a\nb'), fc.string({ unit: 'grapheme' }));

@@ -18,13 +18,22 @@ import type { ParameterValue } from '../../cwmp/message.ts';
 import { cleanText, decodeHot, encodeHot } from './codec.ts';
 import type { Environment } from './environment.ts';
 import { hotAt, type InformRecords } from './inform-records.ts';
+import type { StoreSeal } from './seal.ts';
 import type { InformDifference } from './store.ts';
 import { Table } from './table.ts';
+
+/** Which values are secrets, and how they are kept. */
+export interface Secrets {
+  isSecret(path: string): boolean;
+  seal: StoreSeal;
+}
 
 interface Shape {
   key: string;
   names: string[];
   types: string[];
+  /** Places of names whose values are secrets; rising. */
+  secrets: readonly number[];
 }
 
 /** Where the values of one kind of Inform stand in a shape. */
@@ -51,11 +60,13 @@ export class HotTexts {
   #valuesAt = new Int32Array(64);
   readonly #known = new Map<string, Shape>();
   /** The shape last used: a fleet has few, and Informs of one come in a row. */
-  #last: Shape = { key: '', names: [], types: [] };
+  #last: Shape = { key: '', names: [], types: [], secrets: NONE };
   #isFull = false;
+  readonly #secrets: Secrets;
 
-  constructor(environment: Environment, records: InformRecords) {
+  constructor(environment: Environment, records: InformRecords, secrets: Secrets) {
     this.#records = records;
+    this.#secrets = secrets;
     this.#shapes = new Table(environment, environment.database('shapes', { encoding: 'string' }));
   }
 
@@ -91,10 +102,11 @@ export class HotTexts {
     const { names, types, key } = shape;
     let at = SHAPED.length + key.length + 1;
     let changed: ParameterValue[] | null = null;
+    const kept = this.#kept(cpeId, list, shape.secrets);
     for (let i = 0; i < list.length; i++) {
       const entry = list[i]!;
       if (entry.Name !== names[i] || entry.Type !== types[i]) return null;
-      const { Value } = entry;
+      const { Value } = kept[i]!;
       const end = at + Value.length;
       // A NUL in what was sent never equals what was stored of it.
       if (text.startsWith(Value, at) && text.charCodeAt(end) === 0 && !Value.includes(NUL)) at = end + 1;
@@ -106,7 +118,7 @@ export class HotTexts {
     }
     if (changed === null) return UNCHANGED;
     let update = SHAPED + key + NUL;
-    for (let i = 0; i < list.length; i++) update += cleanText(list[i]!.Value) + NUL;
+    for (let i = 0; i < list.length; i++) update += cleanText(kept[i]!.Value) + NUL;
     return { changed, update: update + text.slice(at) };
   }
 
@@ -205,9 +217,10 @@ export class HotTexts {
 
   put(cpeId: string, list: readonly ParameterValue[]): Promise<void> {
     const shape = this.#shapeOf(list);
-    if (shape === null) return this.#records.putHotText(cpeId, PLAIN + encodeHot(list));
+    const kept = this.#kept(cpeId, list, shape?.secrets ?? this.#secretsAmong(list.map(({ Name }) => Name)));
+    if (shape === null) return this.#records.putHotText(cpeId, PLAIN + encodeHot(kept));
     let text = SHAPED + shape.key + NUL;
-    for (const { Value } of list) text += cleanText(Value) + NUL;
+    for (const { Value } of kept) text += cleanText(Value) + NUL;
     return this.#records.putHotText(cpeId, text);
   }
 
@@ -236,6 +249,8 @@ export class HotTexts {
       shape.names.findIndex((other, place) => other === name && shape.types[place] === told.types[i]),
     );
     if (places.includes(-1)) return;
+    // A secret is not there as it lies in a document: such a list is read.
+    if (shape.secrets.some((place) => places.includes(place))) return;
     if (this.#mappings.size >= MAPPINGS_MAX) this.#mappings.clear();
     const others = this.#mappings.get(told) ?? [];
     const isInOrder = places.every((place, i) => place === i);
@@ -258,6 +273,23 @@ export class HotTexts {
 
   #makeRoom(values: number): void {
     if (this.#valuesAt.length <= values) this.#valuesAt = new Int32Array(2 * values);
+  }
+
+  /** A list as it is kept: with marks in place of its secrets. */
+  #kept(cpeId: string, list: readonly ParameterValue[], secrets: readonly number[]): readonly ParameterValue[] {
+    if (secrets.length === 0) return list;
+    const kept = [...list];
+    for (const place of secrets) {
+      const entry = kept[place];
+      if (entry === undefined) break;
+      kept[place] = { ...entry, Value: this.#secrets.seal.mask(cpeId, entry.Name, entry.Value) };
+    }
+    return kept;
+  }
+
+  #secretsAmong(names: readonly string[]): readonly number[] {
+    const secrets = names.flatMap((name, place) => (this.#secrets.isSecret(name) ? [place] : []));
+    return secrets.length === 0 ? NONE : secrets;
   }
 
   /** The shape a text is in; null when it is not stored, which nobody but a damaged store says. */
@@ -295,7 +327,8 @@ export class HotTexts {
   }
 
   #remember(key: string, list: readonly ParameterValue[]): Shape {
-    const shape = { key, names: list.map(({ Name }) => Name), types: list.map(({ Type }) => Type) };
+    const names = list.map(({ Name }) => Name);
+    const shape = { key, names, types: list.map(({ Type }) => Type), secrets: this.#secretsAmong(names) };
     if (this.#known.size >= LIMITS.shadowShapesMax) this.#known.clear();
     this.#known.set(key, shape);
     return shape;

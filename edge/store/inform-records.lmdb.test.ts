@@ -8,7 +8,7 @@ import type { ParameterValue } from '../../cwmp/message.ts';
 import { FINGERPRINT_BYTES, RECORD } from './inform-records.ts';
 import type { LmdbEdgeStore } from './lmdb-store.ts';
 import { Stamps } from './stamps.ts';
-import { CPE, deviceOf, openStore, recordOf, sessionOf, workOf } from './store.test-helper.ts';
+import { CPE, deviceOf, openStore, recordOf, STORE_KEY, sessionOf, workOf } from './store.test-helper.ts';
 
 const OTHER = '00D09E-Box-2';
 const FINGERPRINTS = Buffer.alloc(FINGERPRINT_BYTES, 'fingerprint');
@@ -189,9 +189,9 @@ test('work that another writer commits hides a mark at the next look', async () 
 
 /** Another thread, which puts the work it is sent and says so in shared memory: nobody's event loop has to turn for that. */
 const WRITER = `
-  const { parentPort, workerData: { dir, memory, turn, built } } = require('node:worker_threads');
+  const { parentPort, workerData: { dir, memory, turn, built, key } } = require('node:worker_threads');
   Promise.all([import(built + 'lmdb-store.js'), import(built + 'stamps.js')]).then(([{ openEdgeStore }, { Stamps }]) => {
-    const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane: 2, stamps: new Stamps(memory) });
+    const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane: 2, stamps: new Stamps(memory), key });
     const done = new Int32Array(turn);
     parentPort.on('message', async (record) => {
       if (record === null) return store.close().then(() => process.exit());
@@ -208,7 +208,10 @@ test('work that another thread commits hides a mark within the turn of the loop 
   const turn = new SharedArrayBuffer(4);
   const done = new Int32Array(turn);
   const built = new URL('../../dist/edge/store/', import.meta.url).href;
-  const thread = new Worker(WRITER, { eval: true, workerData: { dir, memory: stamps.memory, turn, built } });
+  const thread = new Worker(WRITER, {
+    eval: true,
+    workerData: { dir, memory: stamps.memory, turn, built, key: STORE_KEY },
+  });
   await once(thread, 'message');
   for (let round = 0; round < 20; round++) {
     expect([markOf(store), store.hasWork(CPE)]).toEqual([MARK, false]);

@@ -7,6 +7,8 @@ import { LIMITS } from '../../base/limits.ts';
 import type { DeviceSettings } from '../../bus/messages.ts';
 import type { InformValues, ValuePlaces } from '../../cwmp/inform-values.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
+import { lastPart } from '../../cwmp/paths.ts';
+import { isSecretLeaf } from '../../profiles/resolve.ts';
 import { type DeviceText, decodeDevice, encodeDevice } from './codec.ts';
 import { Environment } from './environment.ts';
 import { InformRecords } from './inform-records.ts';
@@ -53,13 +55,23 @@ export interface StoreOptions {
   lane: number;
   /** Of this start, shared by all writers: Stamps.forNewStart(dir), or new Stamps(memory) in another thread. */
   stamps: Stamps;
+  /** What is secret on the disk is sealed with it: storeKeyOf the secret beside the store, the same for all writers. */
+  key: Uint8Array;
+  /** Paths whose values are secrets; those that are on any CPE when not given. */
+  isSecret?: (path: string) => boolean;
   /** Free bytes of the disk that holds `dir`; a test hands in its own disk. */
   freeBytes?: (dir: string) => Promise<number>;
 }
 
 /** Opens one writer's view of the store. Throws ConfigError when the folder cannot be used. */
 export function openEdgeStore(options: StoreOptions): LmdbEdgeStore {
-  return new LmdbEdgeStore(options, Environment.acquire(options.dir));
+  const environment = Environment.acquire(options.dir);
+  try {
+    return new LmdbEdgeStore(options, environment);
+  } catch (error) {
+    void environment.release();
+    throw error;
+  }
 }
 
 export class LmdbEdgeStore implements RelayStore {
@@ -86,13 +98,15 @@ export class LmdbEdgeStore implements RelayStore {
     this.#environment = environment;
     this.#stamps = stamps;
     environment.shareCommits(stamps);
+    const { isSecret = (path) => isSecretLeaf(lastPart(path)) } = options;
+    const secrets = { isSecret, seal: environment.unlock(options.key) };
     this.#outbox = new Outbox(environment, stamps, { edgeId, pop, lane });
     this.#records = new InformRecords(environment, stamps);
-    this.#shadow = new Shadow(environment, this.#records);
+    this.#shadow = new Shadow(environment, this.#records, secrets);
     this.#work = new WorkTable(environment, stamps);
     this.#sessions = new Table(environment, openSessions(environment));
-    this.#settings = new Table(environment, environment.database('settings', {}));
-    this.#usernames = new Table(environment, environment.database('username', { encoding: 'string' }));
+    this.#settings = new Table(environment, environment.sealed('settings', {}));
+    this.#usernames = new Table(environment, environment.sealed('username', {}, { texts: true }));
     this.#recordings = new Table(environment, openRecordings(environment));
     this.#onBroken = () => stamps.setBroken();
     environment.onBroken.add(this.#onBroken);

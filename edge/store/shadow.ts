@@ -1,5 +1,6 @@
 // The shadow: what a device last said its parameters are. One hot text per device is all that an Inform is compared with; everything else
 // lies in pages of some 200 names in sorted order under a directory, so that the cost of an Inform does not depend on the tree.
+// Of secrets it keeps marks that tell whether a value is another one (seal.ts).
 // It is a cache: rebuilt from the CPE or from control, never the only copy, and not locked between threads. Two threads that write one
 // device's pages at once (a session that was taken over) may lose one of the writes, no more.
 //
@@ -11,7 +12,7 @@ import { LIMITS } from '../../base/limits.ts';
 import type { ParameterInfo, ParameterValue } from '../../cwmp/message.ts';
 import { decodePage, type Entry, encodePage } from './codec.ts';
 import type { Environment } from './environment.ts';
-import { HotTexts } from './hot-texts.ts';
+import { HotTexts, type Secrets } from './hot-texts.ts';
 import type { InformRecords } from './inform-records.ts';
 import type { InformDifference, KnownParameter } from './store.ts';
 import { Table } from './table.ts';
@@ -33,10 +34,12 @@ export class Shadow {
   readonly hot: HotTexts;
   readonly #directories: Table<Directory>;
   readonly #pages: Table<string>;
+  readonly #secrets: Secrets;
 
-  constructor(environment: Environment, records: InformRecords) {
+  constructor(environment: Environment, records: InformRecords, secrets: Secrets) {
     this.#records = records;
-    this.hot = new HotTexts(environment, records);
+    this.#secrets = secrets;
+    this.hot = new HotTexts(environment, records, secrets);
     this.#directories = new Table(environment, environment.database('directory', {}));
     this.#pages = new Table(
       environment,
@@ -55,7 +58,7 @@ export class Shadow {
     const known = new Map(stored.map((entry) => [entry.Name, entry]));
     return list.filter((entry) => {
       const before = known.get(entry.Name) ?? this.#inPages(cpeId, entry.Name);
-      return before === undefined || before.Value !== entry.Value || before.Type !== entry.Type;
+      return before === undefined || before.Value !== this.#kept(cpeId, entry) || before.Type !== entry.Type;
     });
   }
 
@@ -109,7 +112,7 @@ export class Shadow {
     if (values.length === 0) return [];
     const directory = this.#directories.get(cpeId) ?? [];
     const tree = this.#tree(cpeId, directory);
-    tree.setAll(values.map(({ Name, Value, Type }) => ({ name: Name, value: Value, type: Type })));
+    tree.setAll(values.map((value) => ({ name: value.Name, value: this.#kept(cpeId, value), type: value.Type })));
     return this.#write(cpeId, directory, tree);
   }
 
@@ -138,6 +141,12 @@ export class Shadow {
     for (const [id] of this.#directories.get(cpeId) ?? []) keys.add(`${cpeId}/${id}`);
     for (const key of keys) writes.push(this.#pages.remove(key));
     await Promise.all(writes);
+  }
+
+  /** A value as the shadow keeps it. */
+  #kept(cpeId: string, { Name, Value }: ParameterValue): string {
+    const { isSecret, seal } = this.#secrets;
+    return isSecret(Name) ? seal.mask(cpeId, Name, Value) : Value;
   }
 
   #inPages(cpeId: string, name: string): ParameterValue | undefined {

@@ -193,15 +193,15 @@ export function openWorkIndex(environment: Environment): Database<string, string
 
 /** CPEs whose session has a record. */
 export function openSessions(environment: Environment): Database<SessionRecord, string> {
-  return environment.database<SessionRecord>('session', {});
+  return environment.sealed<SessionRecord>('session', {});
 }
 
 /** CPEs whose sessions are recorded. */
 export function openRecordings(environment: Environment): Database<Recording, string> {
-  return environment.database<Recording>('recording', {});
+  return environment.sealed<Recording>('recording', {});
 }
 
-/** The database of facts: JSON, with commas between those of one record. */
+/** The database of facts: JSON, with commas between those of one record. One that does not open goes out as this text, and is put aside by control. */
 export function openOutbox(environment: Environment): Database<string, OutboxKey> {
-  return environment.database<string, OutboxKey>('outbox', { encoding: 'string' });
+  return environment.sealed<string, OutboxKey>('outbox', {}, { texts: true, damaged: 'a record that does not open' });
 }

@@ -9,6 +9,9 @@ import { type LmdbEdgeStore, openEdgeStore, type StoreOptions } from './lmdb-sto
 import { Stamps } from './stamps.ts';
 import type { DeviceRecord, SessionRecord, WorkRecord } from './store.ts';
 
+/** Of stores that belong to no data folder. */
+export const STORE_KEY = new Uint8Array(32).fill(4);
+
 const open = new Set<LmdbEdgeStore>();
 const folders = new Set<string>();
 
@@ -29,7 +32,7 @@ export function temporaryFolder(): string {
 export function openStore(options: Partial<StoreOptions> = {}): { store: LmdbEdgeStore; dir: string; stamps: Stamps } {
   const dir = options.dir ?? temporaryFolder();
   const stamps = options.stamps ?? Stamps.forNewStart(dir);
-  const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane: 0, stamps, ...options });
+  const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane: 0, stamps, key: STORE_KEY, ...options });
   open.add(store);
   return { store, dir, stamps };
 }

@@ -37,7 +37,7 @@ export class WorkTable {
   constructor(environment: Environment, stamps: Stamps) {
     this.#environment = environment;
     this.#stamps = stamps;
-    this.#records = environment.database<WorkRecord>('work', { useVersions: true });
+    this.#records = environment.sealed<WorkRecord>('work', { useVersions: true });
     this.#index = openWorkIndex(environment);
     this.#due = environment.database<1, DueKey>('due', {});
     this.#ended = environment.database<[number, number]>('ended', {});

@@ -5,8 +5,10 @@ import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LIMITS } from '../../base/limits.ts';
+import { loadInstallationSecret } from '../../base/secret-file.ts';
 import { basic, digestResponse, parseChallenges } from '../../bench/fleet/http-auth.ts';
 import { openEdgeStore } from '../../edge/store/lmdb-store.ts';
+import { storeKeyOf } from '../../edge/store/seal.ts';
 import { Stamps } from '../../edge/store/stamps.ts';
 import { startTestEdge, type TestEdge } from '../edge.test-helper.ts';
 import {
@@ -93,7 +95,9 @@ function digest(
 /** What the edge knows of a CPE, from its facts and from its store. */
 async function tracesOf(edge: TestEdge, cpe: WireCpe): Promise<string[]> {
   const dir = join(edge.dataDir, 'edge');
-  const store = openEdgeStore({ dir, edgeId: 'test', pop: 'default', lane: 9, stamps: Stamps.forNewStart(dir) });
+  const key = storeKeyOf(loadInstallationSecret(edge.dataDir));
+  const stamps = Stamps.forNewStart(dir);
+  const store = openEdgeStore({ dir, edgeId: 'test', pop: 'default', lane: 9, stamps, key });
   try {
     const traces = edge.facts
       .filter(({ body }) => JSON.stringify(body).includes(cpe.cpeId))

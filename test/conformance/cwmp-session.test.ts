@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LIMITS } from '../../base/limits.ts';
+import { loadInstallationSecret } from '../../base/secret-file.ts';
 import { childText } from '../../bench/fleet/xml-tree.ts';
 import { openEdgeStore } from '../../edge/store/lmdb-store.ts';
+import { storeKeyOf } from '../../edge/store/seal.ts';
 import { Stamps } from '../../edge/store/stamps.ts';
 import type { SessionRecord } from '../../edge/store/store.ts';
 import { startTestEdge, type TestEdge } from '../edge.test-helper.ts';
@@ -51,7 +53,9 @@ const TRANSFER_COMPLETE =
 /** Changes the stored record of a CPE's session: what time, or ten thousand POSTs, would have done to it. */
 async function withSession(cpe: WireCpe, change: (record: SessionRecord) => SessionRecord): Promise<void> {
   const dir = join(edge.dataDir, 'edge');
-  const store = openEdgeStore({ dir, edgeId: 'test', pop: 'default', lane: 9, stamps: Stamps.forNewStart(dir) });
+  const key = storeKeyOf(loadInstallationSecret(edge.dataDir));
+  const stamps = Stamps.forNewStart(dir);
+  const store = openEdgeStore({ dir, edgeId: 'test', pop: 'default', lane: 9, stamps, key });
   try {
     await store.putSession(cpe.cpeId, change(store.getSession(cpe.cpeId)!));
     await store.flushed();

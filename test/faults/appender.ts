@@ -22,7 +22,14 @@ const sleep = (): Promise<void> => new Promise((resolve) => setImmediate(resolve
 const fact = (cpeId: string, at: number) => ({ type: 'seen' as const, body: { devices: [{ cpeId, at }] } });
 
 async function asThread({ dir, lane, stampMemory, turnMemory, threads, chain, noise }: AppenderData): Promise<void> {
-  const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane, stamps: new Stamps(stampMemory) });
+  const store = openEdgeStore({
+    dir,
+    edgeId: 'e1',
+    pop: 'pop',
+    lane,
+    stamps: new Stamps(stampMemory),
+    key: new Uint8Array(32),
+  });
   const turn = new Int32Array(turnMemory);
   const all: Promise<void>[] = [];
   for (let link = lane - 1, mine = 0; link < chain; link += threads) {
@@ -43,7 +50,9 @@ async function asThread({ dir, lane, stampMemory, turnMemory, threads, chain, no
 /** Appends in two lanes until it is killed; writes the id of each fact to stdout as soon as it is durable. */
 async function asProcess(dir: string, round: string): Promise<void> {
   const stamps = Stamps.forNewStart(dir);
-  const lanes = [1, 2].map((lane) => openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane, stamps }));
+  const lanes = [1, 2].map((lane) =>
+    openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane, stamps, key: new Uint8Array(32) }),
+  );
   await Promise.all(
     lanes.map(async (store, lane) => {
       for (let count = 0; ; count++) {

@@ -68,6 +68,28 @@ export class HandCpe {
     return this.#say(url, to.envelope.id ?? '', `<cwmp:${to.method}Response>${results}</cwmp:${to.method}Response>`);
   }
 
+  /** A fault in answer to a request of the ACS; `parameter` is one that a SetParameterValues failed at. */
+  fault(
+    url: string,
+    to: AcsMessage,
+    code: string,
+    text: string,
+    parameter: { name: string; code: string; text: string } | null = null,
+  ): Promise<Answer> {
+    if (to.type !== 'request') throw new Error(`a fault to ${JSON.stringify(to)}, which is no request`);
+    const one = (tags: Record<string, string>): string =>
+      Object.entries(tags)
+        .map(([tag, content]) => `<${tag}>${content}</${tag}>`)
+        .join('');
+    const at =
+      parameter === null
+        ? ''
+        : `<SetParameterValuesFault>${one({ ParameterName: parameter.name, FaultCode: parameter.code, FaultString: parameter.text })}</SetParameterValuesFault>`;
+    const detail = `<cwmp:Fault>${one({ FaultCode: code, FaultString: text })}${at}</cwmp:Fault>`;
+    const body = `<soap:Fault><faultcode>Client</faultcode><faultstring>CWMP fault</faultstring><detail>${detail}</detail></soap:Fault>`;
+    return this.#say(url, to.envelope.id ?? '', body);
+  }
+
   #say(url: string, id: string, body: string): Promise<Answer> {
     const header = `<soap:Header><cwmp:ID soap:mustUnderstand="1">${id}</cwmp:ID></soap:Header>`;
     return this.#post(url, `<soap:Envelope ${NAMESPACES}>${header}<soap:Body>${body}</soap:Body></soap:Envelope>`);

@@ -44,7 +44,7 @@ const deviceIn = (fact: Fact): { cpeId: string; at: number } => {
 test('outbox: two threads append while the relay drains: nothing lost or doubled, each lane in order, causes before effects', async () => {
   const [threads, chain, noise] = [2, 200, 5];
   const stamps = Stamps.forNewStart(dir);
-  const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane: 0, stamps });
+  const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane: 0, stamps, key: new Uint8Array(32) });
   const transport = new InProcessTransport();
   const facts: Fact[] = [];
   const ids: string[] = [];
@@ -117,7 +117,7 @@ test(`outbox: a process killed while appending loses nothing it was told is dura
   }
   const stamps = Stamps.forNewStart(dir);
   expect(stamps.incarnation).toBe(rounds + 1);
-  const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane: 0, stamps });
+  const store = openEdgeStore({ dir, edgeId: 'e1', pop: 'pop', lane: 0, stamps, key: new Uint8Array(32) });
   const facts = store.readFacts(Number.MAX_SAFE_INTEGER).flatMap(({ text }) => factsOf(text));
   await store.close();
   const found = facts.map((fact) => deviceIn(fact).cpeId);

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LIMITS } from '../../base/limits.ts';
+import { loadInstallationSecret } from '../../base/secret-file.ts';
 import { openEdgeStore } from '../../edge/store/lmdb-store.ts';
+import { storeKeyOf } from '../../edge/store/seal.ts';
 import { Stamps } from '../../edge/store/stamps.ts';
 import { startTestEdge, type TestEdge } from '../edge.test-helper.ts';
 import { startStarling, type TestStarling } from '../starling.test-helper.ts';
@@ -177,7 +179,7 @@ test('timeout: a session that fell silent is over for its cookie, told as failed
     const asked = await cpe.empty(own.url);
     expect(methodOf(asked)).toBe('GetParameterValues');
     await own.close();
-    await ageSession(join(dataDir, 'edge'), cpe.id, LIMITS.sessionTimeoutMs + 1_000);
+    await ageSession(dataDir, cpe.id, LIMITS.sessionTimeoutMs + 1_000);
 
     own = await startTestEdge({}, dataDir);
     const [told] = await own.until(() => (own.factsOf('session').length > 0 ? own.factsOf('session') : null));
@@ -195,9 +197,11 @@ test('timeout: a session that fell silent is over for its cookie, told as failed
 });
 
 /** Makes the stored session of a CPE look as if its last POST were `ms` ago. Nobody else may have the store open. */
-async function ageSession(dir: string, cpeId: string, ms: number): Promise<void> {
+async function ageSession(dataDir: string, cpeId: string, ms: number): Promise<void> {
+  const dir = join(dataDir, 'edge');
   const stamps = Stamps.forNewStart(dir);
-  const store = openEdgeStore({ dir, edgeId: 'test', pop: 'default', lane: 0, stamps });
+  const key = storeKeyOf(loadInstallationSecret(dataDir));
+  const store = openEdgeStore({ dir, edgeId: 'test', pop: 'default', lane: 0, stamps, key });
   const record = store.getSession(cpeId);
   if (record === undefined) throw new Error(`no session of ${cpeId} is stored`);
   await store.putSession(cpeId, { ...record, lastAt: record.lastAt - ms });

@@ -135,6 +135,7 @@ test('roles: each may do what its work needs, and the refusal names the roles th
     ['credentials', 'GET', `/api/v1/devices/${device.id}/credentials`, undefined, ['noc', 'engineer', 'admin']],
     ['tokens', 'GET', '/api/v1/tokens', undefined, ['admin']],
     ['evidence', 'GET', '/api/v1/evidence/export', undefined, ['auditor', 'admin']],
+    ['rotation', 'GET', '/api/v1/secrets/rotation', undefined, ['admin']],
   ];
   for (const role of READS) {
     const made = await stage.api('POST', '/tokens', { name: `A ${role}`, role });
@@ -204,6 +205,9 @@ test('openapi.json describes every route of the outside contract, under its role
       ...[
         'POST /devices/{id}/actions',
         'POST /devices/{id}/wake',
+        'POST /devices/{id}/secrets/read',
+        'GET /secrets/rotation',
+        'POST /secrets/rotation',
         'PUT /devices/{id}/credentials',
         'PUT /devices/{id}/tags',
       ],
