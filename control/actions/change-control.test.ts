@@ -136,6 +136,8 @@ test('rejected, drifted before the approval, drifted before the hand-over, and w
   const drifted = await create(set('B'), NOC);
   const approved = await create(set('C'), NOC);
   control.bus.answers = false;
+  // Work waits behind the settings of its device, so this is not tried yet: what was tried may be with the edge.
+  await control.devices.setCredentials(CPE, { cpe: { username: 'u', password: 'p' } }, ADMIN);
   await control.actions.approve(approved.id, approved.plan.hash, ENGINEER);
   await control.handOver.pass();
   await read([SSID, 'Changed at home']);
@@ -144,6 +146,7 @@ test('rejected, drifted before the approval, drifted before the hand-over, and w
   });
   control.bus.answers = true;
   control.clock.advance(120_000);
+  await control.handOver.pass();
   await control.handOver.pass();
   expect(await control.actions.get(approved.id)).toMatchObject({
     state: 'cancelled',

@@ -51,6 +51,7 @@ interface ClaimedRow extends WorkRow {
   wake: boolean;
   state: ActionState;
   claimed_at: Date;
+  is_first: boolean;
   cancel_asked_at: Date | null;
   recovers: string | null;
 }
@@ -139,7 +140,7 @@ export class Dispatcher {
     const claimed = await sql.begin(async (tx) => {
       const rows = await tx<ClaimedRow[]>`
         with due as (
-          select a.id, d.edge_id, d.pop from action a join device d on d.id = a.device_id
+          select a.id, a.claimed_at is null as is_first, d.edge_id, d.pop from action a join device d on d.id = a.device_id
           where a.state = 'ready' and a.sent_at is null and a.cancel_asked_at is null and a.expires_at > ${now}
             and (a.claimed_at is null or a.claimed_at < ${over} or a.claimed_at > ${ahead})
             and d.edge_id is not null and d.edge_id <> all(${this.#away()}) and a.id <> all(${[...this.#underWay]})
@@ -147,7 +148,7 @@ export class Dispatcher {
           order by a.priority desc, a.id limit ${LIMITS.dispatchBatchMax} for update of a skip locked)
         update action a set claimed_at = ${now} from due where a.id = due.id
         returning a.id, a.device_id, a.kind, a.state, a.generation, a.priority, a.command_key, a.wake, a.sealed_args, a.created_at,
-          a.expires_at, a.claimed_at, a.cancel_asked_at, a.recovers, due.edge_id, due.pop, ${approvedBasis(tx)}`;
+          a.expires_at, a.claimed_at, a.cancel_asked_at, a.recovers, due.edge_id, due.pop, due.is_first, ${approvedBasis(tx)}`;
       const drifted = await this.#endDrifted(tx, rows, now.getTime());
       const going = rows.filter(({ id }) => !drifted.ids.has(id));
       // Written before the edge can have it, so that evidence never shows a run before the order to run.
@@ -190,6 +191,8 @@ export class Dispatcher {
   ): Promise<{ ids: Set<string>; events: NewEvent[]; evidence: NewEvidence[] }> {
     const ended = { ids: new Set<string>(), events: [] as NewEvent[], evidence: [] as NewEvidence[] };
     for (const row of rows) {
+      // An earlier try may have arrived: then its edge has the last word, and looks at the values itself.
+      if (!row.is_first) continue;
       const names = await driftOf(tx, this.#context, row);
       if (names.length === 0) continue;
       const { end, evidence } = await endDrifted(tx, this.#context, row, names, at);

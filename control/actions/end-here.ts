@@ -42,6 +42,10 @@ export async function cancelAction(
     const [row] = await tx<OpenRow[]>`
       select id, device_id, kind, state, generation, claimed_at, cancel_asked_at, recovers from action where id = ${id} for no key update`;
     if (!row) throw new Refused(404, 'unknown-action', `There is no action ${id}.`);
+    if (row.state === 'recovering') {
+      const text = `Action ${id} is being taken back: cancel the action that does so (recovery.actionId).`;
+      throw new Refused(409, 'already-ended', text);
+    }
     if (isEnded(row.state))
       throw new Refused(409, 'already-ended', `Action ${id} has ended already: it is ${row.state}.`);
     const by = { by: principal.name, role: principal.role };

@@ -244,38 +244,39 @@ test('a 0 BOOTSTRAP counts also when the timeline has it no more', async () => {
 });
 
 test('an instance that was made and deleted: its parameters say by whom', async () => {
-  const object = `${WLAN}3.`;
+  const table = 'InternetGatewayDevice.WANDevice.1.WANConnectionDevice.1.WANPPPConnection.1.PortMapping.';
+  const object = `${table}3.`;
   const added = await act(
-    { kind: 'add', name: WLAN, values: { SSID: 'guests' } },
+    { kind: 'add', name: table, values: { ExternalPort: 8080 } },
     {
-      after: [value(`${object}SSID`, 'guests')],
-      items: [{ name: `${object}SSID`, status: 'set' }],
+      after: [value(`${object}ExternalPort`, '8080')],
+      items: [{ name: `${object}ExternalPort`, status: 'set' }],
       data: { InstanceNumber: 3, object },
     },
   );
-  await read([`${object}SSID`, 'guests'], [`${object}Channel`, '6']);
-  expect(await explain.parameter(CPE, `${object}SSID`)).toMatchObject({
-    value: 'guests',
+  await read([`${object}ExternalPort`, '8080'], [`${object}InternalPort`, '6']);
+  expect(await explain.parameter(CPE, `${object}ExternalPort`)).toMatchObject({
+    value: '8080',
     source: { kind: 'action', actionId: added },
-    history: [{ kind: 'add', to: 'guests' }],
+    history: [{ kind: 'add', to: '8080' }],
   });
-  const channel = await explain.parameter(CPE, `${object}Channel`);
+  const channel = await explain.parameter(CPE, `${object}InternalPort`);
   expect(channel).toMatchObject({
     source: { kind: 'action', actionId: added },
     history: [{ kind: 'add', from: null, to: '6' }],
   });
-  expect(channel.text).toContain('added InternetGatewayDevice.LANDevice.1.WLANConfiguration.3. on');
+  expect(channel.text).toContain(`added ${object} on`);
   expect((await explain.action(added)).text).toContain(
-    `The device made ${object}. Taken, and read back: ${object}SSID is “guests”.`,
+    `The device made ${object}. Taken, and read back: ${object}ExternalPort is “8080”.`,
   );
 
   const deleted = await act({ kind: 'delete', name: object }, { why: `${object} is deleted.` });
   await control.send({ type: 'names', body: { cpeId: CPE, sessionId: 's', path: object, complete: true, names: [] } });
-  const gone = await explain.parameter(CPE, `${object}SSID`);
+  const gone = await explain.parameter(CPE, `${object}ExternalPort`);
   expect(gone).toMatchObject({
     value: null,
     source: { kind: 'action', actionId: deleted },
-    history: [{ kind: 'delete', from: 'guests' }, { kind: 'add' }],
+    history: [{ kind: 'delete', from: '8080' }, { kind: 'add' }],
   });
   expect(gone.text).toContain('does not exist on this device any more');
 });
@@ -332,7 +333,7 @@ test('partial: what took and what did not, in words and with the reason', async 
 
 test('refused: nothing was changed, and both are told why in their words', async () => {
   const id = await act(
-    { kind: 'set', values: { 'wifi.2g.ssid': 'x'.repeat(33) } },
+    { kind: 'set', values: { 'wifi.2g.ssid': 'x'.repeat(32) } },
     {
       outcome: 'refused',
       before: [value(SSID, 'old-name')],

@@ -2,8 +2,8 @@
 
 import { Refused } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import { readKnown } from '../actions/knowledge.ts';
 import { sealContext } from '../actions/insert.ts';
+import { readKnown } from '../actions/knowledge.ts';
 import type { ControlContext } from '../context.ts';
 import { type NewEvent, record } from '../evidence/record.ts';
 import { sealedParameter } from '../registry/parameters.ts';

@@ -4,9 +4,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { keySetOf } from '../../base/key-file.ts';
 import { SecretBox, sealedUnder } from '../../base/secret-box.ts';
+import { batchRequest } from '../batches/request.ts';
+import { batchService } from '../batches/service.ts';
 import type { ControlContext } from '../context.ts';
 import { ADMIN, CPE, inform, result, type TestControl, testControl, value } from '../control.test-helper.ts';
 import { park } from '../ingest/park.ts';
+import { Reconciler } from '../reconciler.ts';
 import { readCredentials } from '../registry/credentials.ts';
 import { newMember } from '../store/leases.ts';
 import { beginRotation, rotationPass, rotationView } from './rotation.ts';
@@ -27,7 +30,16 @@ async function withSecrets(): Promise<TestControl & { context: ControlContext }>
   const request = { kind: 'set', values: { [WIFI_KEY]: 'another-key' } } as const;
   const { action } = await control.actions.create(CPE, request, { principal: ADMIN });
   await control.handOver.pass();
-  await control.send(result(control.bus.work().find(({ actionId }) => actionId === action.id)!));
+  const work = control.bus.work().find(({ actionId }) => actionId === action.id)!;
+  const taken = { before: [value(WIFI_KEY, '••••')], items: [{ name: WIFI_KEY, status: 'set' }] };
+  await control.send(result(work, taken));
+  const { clock, log } = control.context;
+  const job = async (): Promise<string> => 'nothing';
+  const batches = batchService(
+    control.context,
+    new Reconciler({ name: 'batches', periodMs: 3_600_000, job, clock, log }),
+  );
+  await batches.create(batchRequest.parse({ selection: { all: true }, action: request }), ADMIN);
   await control.context.sql.begin((tx) =>
     park(tx, control.context, [{ subject: 's', id: 'm', raw: { password: 'x' }, why: 'test' }]),
   );
