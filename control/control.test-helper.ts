@@ -41,6 +41,8 @@ export class FakeBus implements BusTransport {
   publishes: BusTransport['publishes'] = 'handled';
   readonly decisions: { subject: string; id: string; decision: Decision }[] = [];
   answers = true;
+  /** It takes what it is handed over, and its answer is lost. */
+  losesAnswers = false;
   /** What a publish waits for before it resolves. */
   slow: Promise<void> = Promise.resolve();
 
@@ -48,6 +50,7 @@ export class FakeBus implements BusTransport {
     await this.slow;
     if (!this.answers) throw new Error('nobody is there');
     for (const { id, payload } of messages) this.decisions.push({ subject, id, decision: payload as Decision });
+    if (this.losesAnswers) throw new Error('its answer is lost');
   }
   subscribe(): never {
     throw new Error('these tests hand facts over themselves');
