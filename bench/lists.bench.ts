@@ -69,7 +69,7 @@ export async function listsBench(
   try {
     const sql = await openDatabase(cluster.url, { connectionsMax: 2 });
     await migrate(sql);
-    const [{ isEmpty }] = (await sql`select not exists (select from device) as "isEmpty"`) as unknown as [
+    const [{ isEmpty }] = (await sql`select not exists (select from action) as "isEmpty"`) as unknown as [
       { isEmpty: boolean },
     ];
     if (isEmpty) await seed(sql, options, progress);

@@ -1,6 +1,6 @@
 // Fills an empty database as years of work leave one: devices, and their actions with what belongs to them. Set-based SQL, keys and indexes
 // taken away before and made again as they were. Left out: trees of devices, settings, recordings; evidence is there to be listed, its
-// hashes chain nothing. Four in five actions that ended well have no plan, approval, result, event or evidence: lists read none of them.
+// hashes chain nothing. Fifteen of sixteen actions that ended well have no plan, approval, result, event or evidence: lists read none of them.
 
 import type { ActionKind } from '../../bus/messages.ts';
 import type { Database, Sql } from '../../control/store/postgres.ts';
@@ -41,9 +41,11 @@ const SMALL_BATCHES: ReadonlySet<number> = new Set([20, 40, 60, 80]);
 
 const SEEDED = ['action', 'action_plan', 'action_approval', 'action_result', 'action_recovery', 'event', 'evidence'];
 
-/** Fills the tables; they must be empty. `progress` is told what is done next. */
+/** Fills the tables; those of actions must be empty. `progress` is told what is done next. */
 export async function seed(sql: Database, size: SeedSize, progress: (what: string) => void): Promise<void> {
-  await seedDevices(sql, size.devices, progress);
+  const [device] = await sql`select from device limit 1`;
+  // Else an earlier run was stopped behind them.
+  if (!device) await seedDevices(sql, size.devices, progress);
   // One transaction that empties the tables first: of what it writes no WAL is needed where nobody replicates.
   await sql.begin(async (tx) => {
     await tx`set local maintenance_work_mem = '512MB'`;
@@ -54,16 +56,17 @@ export async function seed(sql: Database, size: SeedSize, progress: (what: strin
     const restore = await takeIndexesAway(tx);
     await makeHelpers(tx);
     const part = Math.ceil(size.actions / PARTS);
+    const nowMs = Date.now();
     for (let i = 0; i < PARTS; i++) {
       progress(`actions, part ${i + 1} of ${PARTS}`);
       const to = Math.min(size.actions, (i + 1) * part);
-      await seedActions(tx, { ...size, part: i, from: i * part, to });
+      await seedActions(tx, { ...size, part: i, from: i * part, to, nowMs });
     }
     for (const statement of restore) {
       progress(statement);
       await tx.unsafe(statement);
     }
-    await tx`drop function bench_id, bench_pick`;
+    await tx`drop function bench_id`;
   });
   // As autovacuum leaves it.
   for (const table of ['device', 'device_seen', 'batch', ...SEEDED]) {
@@ -72,13 +75,14 @@ export async function seed(sql: Database, size: SeedSize, progress: (what: strin
   }
 }
 
-async function seedDevices(sql: Database, devices: number, progress: (what: string) => void): Promise<void> {
+async function seedDevices(pool: Database, devices: number, progress: (what: string) => void): Promise<void> {
   progress('devices');
-  // Four firmwares to a model, of which the oldest is rare; a fifth has tags, few the tag 'lab'.
-  await sql.unsafe(`
+  await pool.begin(async (sql) => {
+    // Four firmwares to a model, of which the oldest is rare; a fifth has tags, few the tag 'lab'.
+    await sql.unsafe(`
     insert into edge (edge_id, pop, version, threads, started_at, last_fact_at)
     select 'edge' || e, 'pop' || e / 4, '1.0.0', 8, now() - interval '9 days', now() from generate_series(0, 19) as e`);
-  await sql.unsafe(`
+    await sql.unsafe(`
     insert into device (id, manufacturer, oui, product_class, serial_number, root, model_name, software_version, profile, version, address,
       edge_id, pop, tags, registered_at, first_seen_at, last_boot_at, last_bootstrap_at)
     select m.oui || '-' || m.class || '-' || lpad(upper(to_hex(n)), 10, '0'), m.maker, m.oui, m.class, lpad(upper(to_hex(n)), 10, '0'),
@@ -90,11 +94,12 @@ async function seedDevices(sql: Database, devices: number, progress: (what: stri
     join (values (0, 'Harbour', '00259E', 'HG8245', 'InternetGatewayDevice.'), (1, 'Harbour', '00259E', 'HG8546', 'InternetGatewayDevice.'),
       (2, 'Meridian', 'A4B1C1', 'MX20', 'Device.'), (3, 'Meridian', 'A4B1C1', 'MX30', 'Device.'), (4, 'Northway', 'D0E0F0', 'N7', 'Device.'),
       (5, 'Lantern', '30B5C2', 'L1', 'InternetGatewayDevice.')) as m(k, maker, oui, class, root) on m.k = n % 6`);
-  // One in twenty is silent for more than a day.
-  await sql.unsafe(`
+    // One in twenty is silent for more than a day.
+    await sql.unsafe(`
     insert into device_seen (device_id, last_seen_at, last_inform_at)
     select id, at, at from (select id, now() - case when random() < 0.05 then random() * interval '60 days' else random() * interval '1 day' end as at
       from device) as d`);
+  });
 }
 
 /** Drops keys, foreign keys and indexes of the seeded tables. Returns what makes them again, in order. */
@@ -120,31 +125,32 @@ async function takeIndexesAway(tx: Sql): Promise<string[]> {
 async function makeHelpers(tx: Sql): Promise<void> {
   // 26 characters that rise with time, as newId makes them: in hexadecimal, which PostgreSQL writes by itself.
   await tx.unsafe(`
-    create function bench_id(at timestamptz, n bigint) returns text language sql immutable return
-      lpad(upper(to_hex((extract(epoch from at) * 1000)::bigint)), 12, '0') || upper(substr(md5(n::text), 1, 14))`);
-  await tx.unsafe(`
-    create function bench_pick(names text[], upto real[], r real) returns text language sql immutable return
-      names[width_bucket(r, upto) + 1]`);
+    create function bench_id(ms bigint, n bigint) returns text language sql immutable return
+      lpad(upper(to_hex(ms)), 12, '0') || upper(substr(md5(n::text), 1, 14))`);
 }
 
 interface Part extends SeedSize {
   part: number;
   from: number;
   to: number;
+  /** When the history ends. */
+  nowMs: number;
 }
 
-async function seedActions(tx: Sql, { part, from, to, actions, devices }: Part): Promise<void> {
+async function seedActions(tx: Sql, { part, from, to, nowMs, actions, devices }: Part): Promise<void> {
   const shape = BIG_BATCHES.get(part) ?? (part === PARTS - 1 ? 'newest' : 'old');
   const isBatch = BIG_BATCHES.has(part);
   const small = SMALL_BATCHES.has(part) ? Math.ceil((to - from) / 100) : 0;
   const batchState = { old: 'done', newest: 'done', stopped: 'paused', asked: 'awaiting-approval' }[shape];
-  // Four hundred days; n is the place in time.
-  const at = (n: string): string =>
-    `(now() - interval '1 hour' - (${actions} - ${n}) * (interval '400 days' / ${actions}))`;
+  // Four hundred days up to now; n is the place in time.
+  const stepMs = Math.max(1, Math.floor((400 * 86_400_000) / actions));
+  const firstMs = nowMs - actions * stepMs;
+  const ms = (n: string): string => `(${firstMs} + ${stepMs} * (${n})::bigint)`;
+  const firstOfSmall = `${from} + (n - ${from}) / ${small} * ${small}`;
   const batch = isBatch
-    ? `bench_id(${at(String(from))}, ${from})`
+    ? `bench_id(${ms(String(from))}, ${from})`
     : small > 0
-      ? `case when n < ${from + 10 * small} then bench_id(${at(`${from} + (n - ${from}) / ${small} * ${small}`)}, ${from} + (n - ${from}) / ${small} * ${small}) end`
+      ? `case when n < ${from + 10 * small} then bench_id(${ms(firstOfSmall)}, ${firstOfSmall}) end`
       : 'null';
   // In a batch each device has one action, in an order of its own.
   const device = isBatch
@@ -180,8 +186,8 @@ async function seedActions(tx: Sql, { part, from, to, actions, devices }: Part):
       case when bad and not (r < 0.0005 or (at > now() - interval '14 days' and r < 0.35)) then at + interval '1 day' end,
       case when bad then 'person 7' end, case when bad then 'Done again, and it took.' end, batch_id
     from (select *, state not in ('planned', 'awaiting-approval', 'ready', 'running', 'verifying') as ended,
-        state in ('partial', 'unsupported', 'refused', 'failed', 'stuck', 'expired') as bad, bench_id(at, n) as id
-      from (select n, random()::real as r, ${at('n')} as at, ${state} as state, ${kind} as kind, ${batch} as batch_id,
+        state in ('partial', 'unsupported', 'refused', 'failed', 'stuck', 'expired') as bad, bench_id(ms, n) as id
+      from (select n, random()::real as r, ${ms('n')} as ms, to_timestamp(${ms('n')} / 1000.0::float8) as at, ${state} as state, ${kind} as kind, ${batch} as batch_id,
           case when random() < 0.45 then 'person' when random() < 0.8 then 'policy' when random() < 0.6 then 'campaign' else 'agent' end as owner,
           (array['00259E-HG8245-', '00259E-HG8546-', 'A4B1C1-MX20-', 'A4B1C1-MX30-', 'D0E0F0-N7-', '30B5C2-L1-'])[d % 6 + 1]
             || lpad(upper(to_hex(d)), 10, '0') as device_id
@@ -208,14 +214,14 @@ function sharesSql(shares: Readonly<Record<string, number>>, other: string): str
   const bounds: number[] = [];
   for (const share of Object.values(shares)) {
     sum += share;
-    bounds.push(sum / 10_000);
+    bounds.push(sum);
   }
-  const names = [...Object.keys(shares), other].map((name) => `'${name}'`).join(', ');
-  return `bench_pick(array[${names}], array[${bounds.join(', ')}]::real[], random()::real)`;
+  const names = [...Object.keys(shares), other].map((name) => `"${name}"`).join(', ');
+  return `('{${names}}'::text[])[width_bucket((random() * 10000)::int, '{${bounds.join(', ')}}'::int[]) + 1]`;
 }
 
-/** Actions that somebody will look at: what did not end well or is open, and one in five of the others. */
-const LOOKED_AT = "(state <> 'done' or get_byte(decode(substr(id, 13, 2), 'hex'), 0) % 5 = 0)";
+/** Actions that somebody will look at: what did not end well or is open, and one in sixteen of the others. */
+const LOOKED_AT = "(state <> 'done' or get_byte(decode(substr(id, 13, 2), 'hex'), 0) % 16 = 0)";
 /** What belongs to them. */
 const DETAILS = {
   plans: `
