@@ -7,7 +7,8 @@ import { loadConfig } from '../base/config.ts';
 import { silentLog } from '../base/log.ts';
 import { ACTION_KINDS, OUTCOMES } from '../bus/messages.ts';
 import { NatsMetrics } from '../bus/nats-metrics.ts';
-import { AUTH_OUTCOMES, apiAuth, apiSeconds, controlMetrics, leaseMetrics } from '../control/metrics.ts';
+import { QUEUE_STATES } from '../control/actions/lists.ts';
+import { AUTH_OUTCOMES, apiAuth, apiSeconds, controlMetrics, leaseMetrics, queueMetrics } from '../control/metrics.ts';
 import { ACTION_STATES, isEnded } from '../control/services.ts';
 import { PARSE_PATHS } from '../cwmp/read.ts';
 import { REFUSALS } from '../cwmp/refusals.ts';
@@ -44,6 +45,7 @@ const LABEL_VALUES: Readonly<Record<string, string>> = {
   starling_control_handovers_total: '`ok`, `late`, `away`',
   starling_control_facts_parked_total: '`garbage`, `unknown`, `misplaced`, `cannot` (be stored)',
   starling_control_actions_open: code(ACTION_STATES.filter((state) => !isEnded(state))),
+  starling_control_queue: code(QUEUE_STATES),
   starling_control_actions_created_total: `\`kind\`: ${code(ACTION_KINDS)}`,
   starling_control_actions_ended_total: `\`kind\` as above, \`outcome\`: ${code(OUTCOMES)}`,
   starling_api_request_seconds: 'HTTP status',
@@ -124,6 +126,7 @@ function nats(): Registry {
 function control(): Registry {
   const registry = new Registry();
   controlMetrics(registry, async () => new Map());
+  queueMetrics(registry, async () => new Map());
   leaseMetrics(registry, () => 0);
   return registry;
 }

@@ -18,6 +18,7 @@ import { Dispatcher } from './actions/dispatch.ts';
 import { expireActions } from './actions/end-here.ts';
 import { sendLostAgain } from './actions/lost-decisions.ts';
 import { settleMoves } from './actions/moves.ts';
+import { countOpen, countQueue } from './actions/queue.ts';
 import { actionService } from './actions/service.ts';
 import { planBatches } from './batches/plan-batch.ts';
 import { runBatches } from './batches/run-batch.ts';
@@ -30,7 +31,7 @@ import { explainService } from './explain/service.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { unpark } from './ingest/unpark.ts';
 import { LiveEvents } from './live-events.ts';
-import { controlMetrics, leaseMetrics } from './metrics.ts';
+import { controlMetrics, leaseMetrics, queueMetrics } from './metrics.ts';
 import { connectorService, healthService } from './operations/connectors.ts';
 import { fileService } from './operations/files.ts';
 import { forgetKeys, idempotencyService } from './operations/idempotency.ts';
@@ -118,11 +119,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       throw error;
     }
     const book = new ProfileBook(options.profiles ?? loadProfiles());
-    const metrics = controlMetrics(registry, async () => {
-      const rows = await sql<{ state: string; count: number }[]>`
-        select state, count(*)::int as count from action where ended_at is null group by state`;
-      return new Map(rows.map(({ state, count }) => [state, count]));
-    });
+    const metrics = controlMetrics(registry, () => countOpen(sql));
+    queueMetrics(registry, () => countQueue(sql));
     const live = new LiveEvents(sql, log);
     await live.begin();
     const context: ControlContext = { member, sql, box, book, clock, log, live, metrics };

@@ -36,18 +36,8 @@ export function controlMetrics(registry: Registry, openActions: () => Promise<Ma
     labelNames: readonly L[] = [],
   ): Histogram<L> =>
     new Histogram<L>({ name: `starling_control_${name}`, help, labelNames: [...labelNames], buckets, registers });
-  new Gauge({
-    name: 'starling_control_actions_open',
-    help: 'Actions that have not ended, by state.',
-    labelNames: ['state'],
-    registers,
-    async collect() {
-      const open = await openActions().catch(() => null);
-      this.reset();
-      // Without the database there is nothing to tell; the rest of the page must still come.
-      for (const [state, count] of open ?? []) this.set({ state }, count);
-    },
-  });
+  const open = 'Actions that have not ended, by state.';
+  gaugeByState(registry, 'starling_control_actions_open', open, openActions);
   return {
     facts: counter('facts_total', 'Facts that took effect, by type.', ['type']),
     duplicates: counter('facts_duplicate_total', 'Facts delivered again after they took effect.'),
@@ -79,6 +69,31 @@ export function controlMetrics(registry: Registry, openActions: () => Promise<Ma
       SECONDS,
     ),
   };
+}
+
+/** Registers what waits to be looked at by a person (state → how many), asked at each scrape. */
+export function queueMetrics(registry: Registry, count: () => Promise<Map<string, number>>): void {
+  gaugeByState(
+    registry,
+    'starling_control_queue',
+    'Actions that somebody has to look at (GET /queue), by state.',
+    count,
+  );
+}
+
+function gaugeByState(registry: Registry, name: string, help: string, ask: () => Promise<Map<string, number>>): void {
+  new Gauge({
+    name,
+    help,
+    labelNames: ['state'],
+    registers: [registry],
+    async collect() {
+      const counts = await ask().catch(() => null);
+      this.reset();
+      // Without the database there is nothing to tell; the rest of the page must still come.
+      for (const [state, count] of counts ?? []) this.set({ state }, count);
+    },
+  });
 }
 
 /** Registers how many edges' facts this control takes, read when scraped. */

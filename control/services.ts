@@ -721,8 +721,6 @@ export interface SecretService {
   rotate(key: string, principal: Principal): Promise<RotationView>;
   /** Records that it is read, then answers. Refused 403 'secret-class', which is recorded too; 404, 409 'hidden', 422. */
   read(deviceId: string, question: SecretQuestion, principal: Principal): Promise<SecretView>;
-  /** Records that somebody asked who may not, before any look at the device. */
-  refused(deviceId: string, question: SecretQuestion, principal: Principal, why: string): Promise<void>;
 }
 
 export interface Services {

@@ -4,9 +4,10 @@ import { Refused } from '../../base/errors.ts';
 import type { ActionResult } from '../../bus/messages.ts';
 import type { ControlContext } from '../context.ts';
 import { record } from '../evidence/record.ts';
-import { keyOf, pageOf, rowsOf } from '../registry/cursor.ts';
-import type { Page, Principal, QueueEntry, QueueQuery } from '../services.ts';
-import { jsonText, type Sql } from '../store/postgres.ts';
+import { pageOf, rowsOf } from '../registry/cursor.ts';
+import { ACTION_STATES, isEnded, type Page, type Principal, type QueueEntry, type QueueQuery } from '../services.ts';
+import { type Fragment, jsonText, type Sql } from '../store/postgres.ts';
+import { inQueue, queueIds } from './lists.ts';
 import { type ActionRow, actionView } from './views.ts';
 
 interface QueueRow extends ActionRow {
@@ -18,22 +19,12 @@ interface QueueRow extends ActionRow {
 /** One page, newest first. Throws Refused 400 for a forged cursor. */
 export async function listQueue({ sql, clock }: ControlContext, query: QueueQuery): Promise<Page<QueueEntry>> {
   const limit = rowsOf(query.limit);
-  const before = keyOf(query.cursor, /^[0-9A-Z]{26}$/);
-  const { deviceId = null, state = null, kind = null } = query;
   const rows = await sql<QueueRow[]>`
-    with page as (
-      select * from action
-      where closed_at is null
-        and (state in ('partial', 'unsupported', 'refused', 'failed', 'stuck') or (state = 'expired' and unknown))
-        and ${before === null ? sql`true` : sql`id < ${before}`}
-        and ${deviceId === null ? sql`true` : sql`device_id = ${deviceId}`}
-        and ${state === null ? sql`true` : sql`state = ${state}`}
-        and ${kind === null ? sql`true` : sql`kind = ${kind}`}
-      order by id desc limit ${limit + 1})
-    select p.*, s.result->'fault' as fault, s.result->'items' as items, r.possible as recoverable
-    from page p join action_recovery r on r.action_id = p.id
-    left join action_result s on s.action_id = p.id and s.generation = p.generation
-    order by p.id desc`;
+    with page as (${queueIds(sql, query, limit + 1)})
+    select a.*, s.result->'fault' as fault, s.result->'items' as items, r.possible as recoverable
+    from page p join action a on a.id = p.id join action_recovery r on r.action_id = a.id
+    left join action_result s on s.action_id = a.id and s.generation = a.generation
+    order by a.id desc`;
   const now = clock.now();
   return pageOf(rows, limit, (row) => entryOf(row, now), (row) => row.id); // biome-ignore format: one call
 }
@@ -65,11 +56,17 @@ export async function closeAction(
 
 /** How many wait to be looked at, by state. */
 export async function countQueue(sql: Sql): Promise<Map<string, number>> {
+  return await countsByState(sql, inQueue(sql));
+}
+
+/** How many have not come to their end, by state. */
+export async function countOpen(sql: Sql): Promise<Map<string, number>> {
+  return await countsByState(sql, sql`state = any(${ACTION_STATES.filter((state) => !isEnded(state))})`);
+}
+
+async function countsByState(sql: Sql, where: Fragment): Promise<Map<string, number>> {
   const rows = await sql<{ state: string; count: number }[]>`
-    select state, count(*)::int as count from action
-    where closed_at is null
-      and (state in ('partial', 'unsupported', 'refused', 'failed', 'stuck') or (state = 'expired' and unknown))
-    group by state`;
+    select state, count(*)::int as count from action where ${where} group by state`;
   return new Map(rows.map(({ state, count }) => [state, count]));
 }
 

@@ -3,10 +3,11 @@
 import { Refused } from '../../base/errors.ts';
 import type { ActionKind, ActionResult, Outcome } from '../../bus/messages.ts';
 import type { ApprovalDecision } from '../policy/approval-matrix.ts';
-import { keyOf, pageOf, rowsOf } from '../registry/cursor.ts';
+import { pageOf, rowsOf } from '../registry/cursor.ts';
 import type { ActionDetail, ActionQuery, ActionState, ActionView, Page, PlanView } from '../services.ts';
 import { iso, isoOrNull, type Sql } from '../store/postgres.ts';
 import type { ApprovalRow } from './insert.ts';
+import { actionIds } from './lists.ts';
 
 export interface ActionRow {
   id: string;
@@ -44,18 +45,9 @@ export interface ActionRow {
 /** One page, newest first. Throws Refused 400 for a forged cursor. */
 export async function listActions(sql: Sql, query: ActionQuery): Promise<Page<ActionView>> {
   const limit = rowsOf(query.limit);
-  const before = keyOf(query.cursor, /^[0-9A-Z]{26}$/);
-  const { deviceId = null, kind = null, state = null, reference = null, batchId = null } = query;
-  // Ids rise with time, so their order is newest first without a sort.
   const rows = await sql<ActionRow[]>`
-    select * from action
-    where ${before === null ? sql`true` : sql`id < ${before}`}
-      and ${deviceId === null ? sql`true` : sql`device_id = ${deviceId}`}
-      and ${kind === null ? sql`true` : sql`kind = ${kind}`}
-      and ${state === null ? sql`true` : sql`state = ${state}`}
-      and ${reference === null ? sql`true` : sql`reference = ${reference}`}
-      and ${batchId === null ? sql`true` : sql`batch_id = ${batchId}`}
-    order by id desc limit ${limit + 1}`;
+    with page as (${actionIds(sql, query, limit + 1)})
+    select a.* from page p join action a on a.id = p.id order by a.id desc`;
   return pageOf(rows, limit, actionView, (row) => row.id);
 }
 

@@ -3,9 +3,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { LIMITS } from '../../base/limits.ts';
 import type { IdempotencyService, SecretService } from '../services.ts';
-import { demand, may } from './auth.ts';
+import { may } from './auth.ts';
 import { jsonBody } from './body.ts';
-import { ApiError } from './errors.ts';
 import { idempotencyHeader, once } from './idempotency.ts';
 import { type Api, about, BODY_FAILURES, body, CONFLICT, deviceParams, FAILURES, json, NOT_FOUND } from './routes.ts';
 import { rotationView, secretView } from './views.ts';
@@ -45,7 +44,7 @@ export function secretRoutes(api: Api, secrets: SecretService, idempotency: Idem
 the timeline before it is answered, and so is a refusal. Support reads keys of Wi-Fi alone, NOC also PPP. No Idempotency-Key: the answer is
 kept nowhere, and each reading counts.`,
       ),
-      middleware: [jsonBody],
+      middleware: [may('secrets'), jsonBody],
       request: { params: deviceParams, body: body(question) },
       responses: {
         200: json(secretView, 'The secret.'),
@@ -57,14 +56,7 @@ kept nowhere, and each reading counts.`,
     }),
     async (c) => {
       const { id } = c.req.valid('param');
-      const principal = c.get('principal');
-      try {
-        demand(principal, 'secrets');
-      } catch (error) {
-        if (error instanceof ApiError) await secrets.refused(id, c.req.valid('json'), principal, error.message);
-        throw error;
-      }
-      return c.json(await secrets.read(id, c.req.valid('json'), principal), 200);
+      return c.json(await secrets.read(id, c.req.valid('json'), c.get('principal')), 200);
     },
   );
 

@@ -354,7 +354,6 @@ export function memoryServices() {
         known(devices, deviceId, 'unknown-device');
         return { name, value: 'of the test', source: 'device', actionId: null, asOf: AT };
       },
-      refused: async () => {},
     },
     connectors: { list: async () => [] },
     events: {

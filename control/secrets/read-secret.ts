@@ -108,7 +108,7 @@ async function recordReading(context: ControlContext, reading: Reading, kind: st
 }
 
 /** Writes down that somebody asked for a secret and did not get it. */
-export async function recordRefusal(context: ControlContext, refusal: Reading & { why: string }): Promise<void> {
+async function recordRefusal(context: ControlContext, refusal: Reading & { why: string }): Promise<void> {
   const summary = `${refusal.by.name} asked for the secret ${refusal.name} and was refused`;
   const body = { what: 'secret-read', ...bodyOf(refusal), why: refusal.why };
   await append(context, 'refused', { ...refusal, body, event: { kind: 'secret.refused', summary } });

@@ -3,7 +3,7 @@
 import type { ControlContext } from '../context.ts';
 import type { Reconciler } from '../reconciler.ts';
 import type { SecretService } from '../services.ts';
-import { readSecret, recordRefusal } from './read-secret.ts';
+import { readSecret } from './read-secret.ts';
 import { beginRotation, rotationView } from './rotation.ts';
 
 /** @param rotating carries rotations on: told when one begins. */
@@ -16,7 +16,5 @@ export function secretService(context: ControlContext, rotating: Reconciler): Se
       return await rotationView(context);
     },
     read: (deviceId, question, principal) => readSecret(context, deviceId, question, principal),
-    refused: (deviceId, { name, reason }, principal, why) =>
-      recordRefusal(context, { deviceId, name, reason, by: principal, why }),
   };
 }
