@@ -119,7 +119,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 );
 
 test(`${RUNS} random schedules break no rule of actions`, { timeout: 60_000 + RUNS * 10_000 }, async () => {
-  const seed = seedOfRun() | 0;
+  // A fixed one in the suite, in which every end occurs; STARLING_TEST_RUNS or STARLING_TEST_SEED look elsewhere.
+  const isSuite = process.env['STARLING_TEST_RUNS'] === undefined && process.env['STARLING_TEST_SEED'] === undefined;
+  const seed = isSuite ? 158_450_760 : seedOfRun() | 0;
   console.log(`model: STARLING_TEST_SEED=${seed}, ${RUNS} runs of some ${COMMANDS} commands`);
   const control = await testControl({ popShared: false });
   await noteMoves(control.context.sql as Database);
