@@ -311,6 +311,22 @@ test('a secret is taken back without ever being shown', async () => {
   expect(JSON.stringify([recovery, await control.actions.get(done.id)])).not.toMatch(/(old|new)-secret/);
 });
 
+test('a secret that the device hides is not blanked by taking it back', async () => {
+  const hidden = { before: [value(KEY, '')], after: [value(KEY, '')], items: [{ name: KEY, status: 'unverified' }] };
+  const known = await ended(await create({ kind: 'set', values: { [KEY]: 'new-secret' } }), hidden);
+  await control.actions.recover(known.id, ADMIN);
+  await control.handOver.pass();
+  expect(control.bus.work().at(-1)!.args['values']).toMatchObject([{ name: KEY, value: 'old-secret' }]);
+  const other = KEY.replace('WLANConfiguration.1', 'WLANConfiguration.2');
+  await read([other, '']);
+  const items = [{ name: other, status: 'unverified' }];
+  const blank = await ended(await create({ kind: 'set', values: { [other]: 'new-secret' } }), {
+    before: [value(other, '')],
+    items,
+  });
+  expect(blank.recovery).toMatchObject({ possible: false, text: expect.stringContaining('hides') });
+});
+
 test('what did not end well stays in the queue until a person closes it with a note', async () => {
   const refused = await ended(await create(set('Bad')), { outcome: 'refused', why: '9007' });
   const unknown = await ended(await create({ kind: 'reboot' }), {

@@ -125,7 +125,7 @@ export async function applyActionEffects(
         as r(id text, state text, outcome text, why text, unknown boolean, started_at timestamptz, ended_at timestamptz)
       where a.id = r.id`;
   }
-  await learn(tx, context, byId, results);
+  await learn(tx, context, byId, results, isSecretOf);
   const recoveries = ends.map(({ id }) => byId.get(id)!).map((row) => ({ ...row, outcome: row.outcome! }));
   const settled = await settleRecoveries(tx, context, recoveries, context.clock.now());
   applied.events.push(...settled.events);
@@ -142,6 +142,7 @@ async function learn(
   context: ControlContext,
   byId: ReadonlyMap<string, ActionRow>,
   results: { action_id: string; result: ActionResult }[],
+  isSecretOf: (deviceId: string) => IsSecret,
 ): Promise<void> {
   const telling = results.filter(({ action_id }) => ['set', 'add'].includes(byId.get(action_id)!.kind));
   if (telling.length === 0) return;
@@ -152,7 +153,8 @@ async function learn(
   const learned = telling.flatMap(({ action_id: id, result }) => {
     const text = sealed.get(id);
     const basis: BasisValue[] = text === undefined ? [] : JSON.parse(context.box.open(text, sealContext(id, 'basis')));
-    return learnRecovery(id, byId.get(id)!.kind, result, basis) ?? [];
+    const { kind, device_id } = byId.get(id)!;
+    return learnRecovery(id, kind, result, basis, isSecretOf(device_id)) ?? [];
   });
   await writeLearned(tx, context, learned);
 }

@@ -10,6 +10,7 @@ import type { ActionResult } from '../../bus/messages.ts';
 import type { ControlContext } from '../context.ts';
 import { type NewEvent, type NewEvidence, record } from '../evidence/record.ts';
 import { isPermitted, permissionFor, rolesWith } from '../permissions.ts';
+import type { IsSecret } from '../redaction.ts';
 import { type ActionState, isEnded, type Principal } from '../services.ts';
 import { jsonText, type Sql } from '../store/postgres.ts';
 import { findDevice, ownerOf, PRIORITY, planOne } from './create.ts';
@@ -134,9 +135,10 @@ export function learnRecovery(
   kind: string,
   result: ActionResult,
   basis: readonly BasisValue[],
+  isSecret: IsSecret,
 ): Learned | null {
   if (kind === 'add') return learnAdd(id, result);
-  return kind === 'set' ? learnSet(id, result, basis) : null;
+  return kind === 'set' ? learnSet(id, result, basis, isSecret) : null;
 }
 
 function learnAdd(id: string, { data }: ActionResult): Learned {
@@ -152,7 +154,12 @@ function learnAdd(id: string, { data }: ActionResult): Learned {
   };
 }
 
-function learnSet(id: string, { items, before, after }: ActionResult, basis: readonly BasisValue[]): Learned {
+function learnSet(
+  id: string,
+  { items, before, after }: ActionResult,
+  basis: readonly BasisValue[],
+  isSecret: IsSecret,
+): Learned {
   const none = (text: string): Learned => ({ action_id: id, possible: false, text, inverse: null });
   const read = new Map(before.map(({ Name, Value }) => [Name, Value]));
   const held = new Map(after.map(({ Name, Value }) => [Name, Value]));
@@ -165,9 +172,10 @@ function learnSet(id: string, { items, before, after }: ActionResult, basis: rea
   const values: Record<string, string> = {};
   for (const { name } of written) {
     const value = read.get(name);
-    const plain = value === REDACTED ? known.get(name) : value;
+    const plain = value === REDACTED || (value === '' && isSecret(name)) ? known.get(name) : value;
     if (plain === undefined || plain === null) return none(`The value of ${name} before is not known.`);
-    if (plain === '' && value === REDACTED) return none(`The device hides the value of ${name}.`);
+    // Devices that hide secrets answer '' (FIELD 27): writing that back would blank the secret.
+    if (plain === '' && isSecret(name)) return none(`The device hides the value of ${name}.`);
     values[name] = plain;
   }
   const count = written.length === 1 ? 'the value' : `${written.length} values`;
