@@ -130,7 +130,8 @@ test('roles: each may do what its work needs, and the refusal names the roles th
   const calls: [string, string, string, unknown, string[]][] = [
     ['read', 'GET', '/api/v1/devices', undefined, READS],
     ['get', 'POST', actions, { kind: 'get', names: ['wifi.2g.ssid'] }, READS_DEVICES],
-    ['set', 'POST', actions, { kind: 'set', values: { 'wifi.2g.ssid': 'Role' } }, ACTS],
+    // What an agent asks waits for a person.
+    ['set', 'POST', actions, { kind: 'set', values: { 'wifi.2g.ssid': 'Role' } }, [...ACTS, 'agent']],
     ['rpc', 'POST', actions, { kind: 'rpc', method: 'GetRPCMethods' }, ['engineer', 'admin']],
     ['credentials', 'GET', `/api/v1/devices/${device.id}/credentials`, undefined, ['noc', 'engineer', 'admin']],
     ['tokens', 'GET', '/api/v1/tokens', undefined, ['admin']],
@@ -201,7 +202,20 @@ test('openapi.json describes every route of the outside contract, under its role
         'POST /actions/{id}/cancel',
         'POST /actions/{id}/recover',
         'POST /actions/{id}/reject',
+        'POST /actions/{id}/submit',
+        'POST /actions/{id}/close',
+        'GET /actions/{id}/explain',
+        'GET /queue',
       ],
+      ...['GET /approval-matrix', 'PUT /approval-matrix'],
+      ...[
+        'GET /batches',
+        'POST /batches',
+        'GET /batches/{id}',
+        'GET /batches/{id}/refusals',
+        'GET /batches/{id}/proof/{actionId}',
+      ],
+      ...['submit', 'approve', 'reject', 'pause', 'resume', 'cancel'].map((step) => `POST /batches/{id}/${step}`),
       ...[
         'POST /devices/{id}/actions',
         'POST /devices/{id}/wake',
@@ -210,6 +224,10 @@ test('openapi.json describes every route of the outside contract, under its role
         'POST /secrets/rotation',
         'PUT /devices/{id}/credentials',
         'PUT /devices/{id}/tags',
+        'GET /devices/{id}/explain',
+        'POST /devices/{id}/recordings',
+        'GET /recordings',
+        'GET /recordings/{id}',
       ],
     ].sort(),
   );
