@@ -250,6 +250,8 @@ test('a recovery that is cancelled, or never runs, leaves the action stuck', asy
   });
   control.bus.answers = false;
   const { id } = await control.actions.recover(done.id, NOC);
+  // A pass that is under way has the action locked, and what is locked expires with the next look.
+  await control.handOver.pass();
   control.clock.advance(3 * 86_400_000);
   await expireActions(control.context);
   expect((await control.actions.get(id)).state).toBe('expired');
