@@ -10,21 +10,13 @@ import { readMatrix } from '../policy/matrix-store.ts';
 import { sealedParameter } from '../registry/parameters.ts';
 import type { ActionState, PlanView, Principal } from '../services.ts';
 import { jsonText, type Sql } from '../store/postgres.ts';
-import { end } from './end-here.ts';
+import { end, type OpenRow } from './end-here.ts';
 import { automatic, decided, firstStep, insertApprovals, sealContext } from './insert.ts';
 import { readKnown } from './knowledge.ts';
 import { type BasisValue, drift, valueKnown } from './plan.ts';
 import { transition } from './states.ts';
 
-interface Row {
-  id: string;
-  device_id: string;
-  kind: string;
-  state: ActionState;
-  generation: number;
-  claimed_at: Date | null;
-  cancel_asked_at: Date | null;
-  recovers: string | null;
+interface Row extends OpenRow {
   owner_kind: 'person' | 'policy' | 'campaign' | 'agent';
   owner_name: string;
   owner_role: string;
@@ -54,7 +46,7 @@ export function submitAction(
     if (stale !== null) return stale;
     const matrix = await readMatrix(tx);
     const { risk } = row.plan;
-    // As the owner's role stands now: the preview may be an hour old.
+    // By the matrix and the time of now: the preview may be an hour old.
     const asked = { risk, role: row.owner_role, owner: row.owner_kind, kind: row.kind, devices: 1, atMs: at };
     const approval = decideApproval(matrix, asked);
     if (approval.need === 'denied') {
@@ -181,7 +173,7 @@ async function staleness(
 export async function endDrifted(
   tx: Sql,
   context: ControlContext,
-  row: Parameters<typeof end>[2][number],
+  row: OpenRow,
   names: string[],
   at: number,
 ): Promise<{ end: { why: string; events: NewEvent[] }; evidence: NewEvidence[] }> {

@@ -51,6 +51,13 @@ const actionBody = z.discriminatedUnion('kind', actionRequest.options).openapi('
 
 const detail = (text: string) => json(actionDetail, text);
 
+/** Of every list of actions. */
+const filters = {
+  deviceId: queryText.optional(),
+  kind: z.enum(ACTION_KINDS).optional(),
+  state: z.enum(ACTION_STATES).optional(),
+};
+
 export interface ActionRouteNeeds {
   actions: ActionService;
   idempotency: IdempotencyService;
@@ -123,9 +130,7 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
       middleware: [may('read')],
       request: {
         query: z.strictObject({
-          deviceId: queryText.optional(),
-          kind: z.enum(ACTION_KINDS).optional(),
-          state: z.enum(ACTION_STATES).optional(),
+          ...filters,
           reference: queryText.optional().openapi({ description: 'Ticket or order, exactly.' }),
           batchId: queryText.optional(),
           ...page,
@@ -263,9 +268,7 @@ export function actionRoutes(api: Api, { actions, idempotency, waits }: ActionRo
       middleware: [may('read')],
       request: {
         query: z.strictObject({
-          deviceId: queryText.optional(),
-          kind: z.enum(ACTION_KINDS).optional(),
-          state: z.enum(ACTION_STATES).optional(),
+          ...filters,
           ...page,
         }),
       },
