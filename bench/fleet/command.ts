@@ -93,7 +93,7 @@ function names(text: string): string[] {
 
 function misbehaviourList(): string {
   return MISBEHAVIOURS.map(
-    ({ field, name, text }) => `${String(field).padStart(2)}  ${name.padEnd(38)}  ${text}\n`,
+    ({ field, name, text }) => `${String(field ?? '').padStart(2)}  ${name.padEnd(38)}  ${text}\n`,
   ).join('');
 }
 

@@ -1,4 +1,4 @@
-// Misbehaviours of the data model and the RPCs: lines 17–29, 37, 42 and 50 of the list of what CPEs really do.
+// Misbehaviours of the data model and the RPCs: lines 17–29, 37, 42 and 50 of the list of what CPEs really do, and what is on no list.
 
 import { listTexts, valuesToSet } from './acs-message.ts';
 import type { Hooks, OwnRequest, RpcAnswer } from './behaviour.ts';
@@ -32,12 +32,12 @@ function refusing(method: string, code: number, text: string, when: (args: XmlNo
 
 const nextLevel = (args: XmlNode): boolean => /^(1|true)$/.test(childText(args, 'NextLevel'));
 
-/** Refuses a SetParameterValues with 9007 for values of one spelling (FIELD 25). */
-function valuesRefused(when: (value: string, type: string) => boolean): Hooks {
+/** Refuses a SetParameterValues with 9007 for some values. */
+function valuesRefused(when: (entry: ReturnType<typeof valuesToSet>[number]) => boolean): Hooks {
   return {
     execute(method, args) {
       if (method !== 'SetParameterValues') return null;
-      const bad = valuesToSet(args).filter(({ Value, type }) => when(Value, type));
+      const bad = valuesToSet(args).filter(when);
       if (bad.length === 0) return null;
       const parameters = bad.map(({ Name }) => ({ name: Name, code: 9007, text: 'Invalid parameter value' }));
       return { ok: false, code: 9003, text: 'Invalid arguments', parameters } satisfies RpcAnswer;
@@ -74,7 +74,27 @@ const isPassphrase = (name: string): boolean => /(KeyPassphrase|PreSharedKey|Pas
 /** Where the parameter stands that is an object in every other session (FIELD 28). */
 const turning = (root: string): string => `${root}DeviceInfo.X_STARLING_Turning`;
 
+/** Values that make it another device, and not how its ACS reaches it. */
+const isOwn = ({ Name }: { Name: string }): boolean => !Name.includes('.ManagementServer.');
+
 export const MODEL_MISBEHAVIOURS: Misbehaviour[] = [
+  {
+    field: null,
+    name: 'values-forgotten',
+    text: 'SetParameterValues is answered with success and changes nothing, but for ManagementServer',
+    hooks: {
+      execute: (method, args) =>
+        method === 'SetParameterValues' && valuesToSet(args).some(isOwn)
+          ? { ok: true, elements: [element('Status', '0')] }
+          : null,
+    },
+  },
+  {
+    field: null,
+    name: 'values-refused',
+    text: 'SetParameterValues is 9007, but for ManagementServer',
+    hooks: valuesRefused(isOwn),
+  },
   {
     field: 17,
     name: 'gpn-objects-without-dot',
@@ -200,13 +220,13 @@ export const MODEL_MISBEHAVIOURS: Misbehaviour[] = [
     field: 25,
     name: 'datetime-milliseconds-refused',
     text: 'dateTime with milliseconds is 9007',
-    hooks: valuesRefused((value, type) => type === 'dateTime' && /\.\d/.test(value)),
+    hooks: valuesRefused(({ Value, type }) => type === 'dateTime' && /\.\d/.test(Value)),
   },
   {
     field: 25,
     name: 'boolean-words-refused',
     text: 'true and false are 9007',
-    hooks: valuesRefused((value, type) => type === 'boolean' && !/^[01]$/.test(value)),
+    hooks: valuesRefused(({ Value, type }) => type === 'boolean' && !/^[01]$/.test(Value)),
   },
   {
     field: 26,

@@ -8,8 +8,8 @@ import { MODEL_MISBEHAVIOURS } from './misbehave-model.ts';
 import { XML_MISBEHAVIOURS } from './misbehave-xml.ts';
 
 export interface Misbehaviour {
-  /** Number of the line, FIELD 1–55. */
-  field: number;
+  /** Number of the line, FIELD 1–55; null for what is no habit of a kind of CPE, but happens. */
+  field: number | null;
   name: string;
   text: string;
   hooks: Hooks;
@@ -19,7 +19,7 @@ export const MISBEHAVIOURS: readonly Misbehaviour[] = [
   ...XML_MISBEHAVIOURS,
   ...MODEL_MISBEHAVIOURS,
   ...HTTP_MISBEHAVIOURS,
-].sort((one, other) => one.field - other.field);
+].sort((one, other) => (one.field ?? 100) - (other.field ?? 100));
 
 /** The hooks of a misbehaviour by name; throws ConfigError with the names that come near for an unknown one. */
 export function misbehaviourOf(name: string): Hooks {

@@ -6,7 +6,6 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { valuesToSet } from '../../bench/fleet/acs-message.ts';
 import type { Hooks } from '../../bench/fleet/behaviour.ts';
-import { element } from '../../bench/fleet/envelope.ts';
 import { misbehaviourOf } from '../../bench/fleet/misbehaviour.ts';
 import type { ActionDetail } from '../../control/services.ts';
 import { ActionStage, type Device, MODELS, PATHS } from './actions.test-helper.ts';
@@ -37,14 +36,6 @@ const refusing = (code: number, text: string, leaf: string): Hooks => ({
       text: 'Invalid arguments',
       parameters: bad.map(({ Name }) => ({ name: Name, code, text })),
     };
-  },
-});
-
-/** Accepts values of such parameters and keeps the old ones. */
-const forgetting = (leaf: string): Hooks => ({
-  execute(method, args) {
-    if (method !== 'SetParameterValues' || !valuesToSet(args).some(({ Name }) => Name.endsWith(leaf))) return null;
-    return { ok: true, elements: [element('Status', '0')] };
   },
 });
 
@@ -147,7 +138,7 @@ test.each(MODELS)('refusing CPE on %s: nothing is changed, and the fault of each
 });
 
 test.each(MODELS)('a value that does not stick on %s is refused, with what the CPE shows instead', async (model) => {
-  const device = await stage.device(model, { misbehaviours: [forgetting('SSID')] });
+  const device = await stage.device(model, { misbehaviours: [misbehaviourOf('values-forgotten')] });
   const before = device.value(PATHS[model].ssid)!;
   const action = await stage.act(device, { kind: 'set', values: { 'wifi.2g.ssid': 'New' } });
   expect(action).toMatchObject({ state: 'refused', why: expect.stringContaining('did not take') });
