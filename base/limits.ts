@@ -228,6 +228,8 @@ export const LIMITS = {
   /** Bytes of each stream at the hub. Past it nothing is dropped: facts wait on their edges, decisions in the database. Packed facts have some 60 bytes. */
   natsFactsBytesMax: 4 * 1024 * 1024 * 1024,
   natsDecisionsBytesMax: 1024 * 1024 * 1024,
+  /** Messages of decisions that may be on their way to one edge at a time: 100 a second over a round trip of 300 ms. */
+  natsDecisionsWindow: 32,
   /** Time after which what a killed process had in hand goes to another; who works on it says so well within. */
   natsAckWaitMs: 5_000,
   natsWorkingMs: 1_500,

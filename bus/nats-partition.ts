@@ -1,9 +1,14 @@
-// One subject's durable consumer: at most one of its messages is out at any time, to whatever process, so that nothing overtakes. A pull
-// request is always with the server while there is nothing in hand: what is published arrives without being asked for.
+// One subject's durable consumer, whose messages are handled one by one and in order. A pull request is always with the server while there is
+// nothing in hand: what is published arrives without being asked for.
 //
 //   resting ─may take─▶ pulling ─message─▶ in hand ─taken: ack, rejected: nak with a pause─▶ pulling
 //      ▲                   └─────────────── may not, or link lost ──────────────────────────────┘ └─▶ resting
+//
+// Where one message may be out at a time, to whatever process, nothing can overtake. Where several may, one could be lost on the way while
+// the next ones arrive. So such a consumer has one reader, who makes it anew, from the first message that is not acknowledged, whenever it
+// begins to read, a number of the server is missing, or a message was rejected.
 
+import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import type { Msg, Subscription as NatsSubscription } from '@nats-io/transport-node';
 import { createInbox } from '@nats-io/transport-node';
 import { BusError } from '../base/errors.ts';
@@ -11,7 +16,7 @@ import { LIMITS } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Link, NatsRoad } from './nats-connection.ts';
 import type { NatsMetrics } from './nats-metrics.ts';
-import { hasParts, type StreamName } from './nats-streams.ts';
+import { hasParts, type StreamName, windowOf } from './nats-streams.ts';
 import { decode, garbage, type Part, readPart } from './nats-wire.ts';
 import { consumerOf } from './subjects.ts';
 import type { BusMessage } from './transport.ts';
@@ -77,6 +82,10 @@ export class Partition {
         await this.#makeConsumer(link);
         await this.#pullAll(link);
       } catch (error) {
+        if (error instanceof Anew) {
+          if (error.pauseMs > 0) await this.#pause(error.pauseMs);
+          continue;
+        }
         // Once: a hub may be away from a leaf for a day.
         if (!link.lost.aborted && !this.#isTroubled) {
           this.#isTroubled = true;
@@ -90,12 +99,14 @@ export class Partition {
   /** The same one however often it is made; a deleted one comes back with what is not acknowledged yet. */
   async #makeConsumer({ jsm }: Link): Promise<void> {
     const { stream, subject } = this.#o;
+    const window = windowOf(stream);
+    if (window > 1) await removeIfThere(jsm, stream, consumerOf(subject));
     await jsm.consumers.add(stream, {
       durable_name: consumerOf(subject),
       filter_subject: subject,
       ack_policy: 'explicit',
       deliver_policy: 'all',
-      max_ack_pending: 1,
+      max_ack_pending: window,
       ack_wait: LIMITS.natsAckWaitMs * NANOS_PER_MS,
       max_deliver: -1,
     });
@@ -113,12 +124,14 @@ export class Partition {
         const message = await pull.next();
         if (message === null) continue;
         if (!this.#mayGoOn(link)) message.respond('-NAK');
-        else await this.#take(link, message);
+        // Delivered again because the server did not hear in time that it was taken.
+        else if (!pull.isInOrder(message)) pull.acknowledge(message);
+        else await this.#take(link, pull, message);
       }
     } finally {
       this.#look = null;
       link.lost.removeEventListener('abort', pull.wake);
-      pull.end();
+      await pull.end();
     }
   }
 
@@ -134,22 +147,23 @@ export class Partition {
     }
   }
 
-  async #take(link: Link, message: Msg): Promise<void> {
+  async #take(link: Link, pull: Pull, message: Msg): Promise<void> {
     const { metrics, subject } = this.#o;
     metrics.messages.inc('in');
     metrics.bytes.inc('in', message.data.length);
     const working = setInterval(() => {
-      if (!link.lost.aborted) message.respond('+WPI');
+      if (!link.lost.aborted) for (const waiting of [message, ...pull.arrived]) waiting.respond('+WPI');
     }, LIMITS.natsWorkingMs);
     try {
       const batch = await this.#batch(link, message);
       if (batch !== null) await this.#o.handler(subject, batch);
-      message.respond('+ACK');
+      pull.acknowledge(message);
       this.#taken();
     } catch (error) {
       const pauseMs = Math.min(LIMITS.busRedeliverMsMin * 2 ** this.#rejections, LIMITS.busRedeliverMsMax);
-      message.respond(`-NAK ${JSON.stringify({ delay: pauseMs * NANOS_PER_MS })}`);
       this.#wasRejected(error);
+      if (pull.window > 1) throw new Anew('a message was rejected', pauseMs);
+      message.respond(`-NAK ${JSON.stringify({ delay: pauseMs * NANOS_PER_MS })}`);
     } finally {
       clearInterval(working);
     }
@@ -230,6 +244,26 @@ export class Partition {
   }
 }
 
+/** The consumer is to be made anew, behind a pause. */
+class Anew extends Error {
+  readonly pauseMs: number;
+
+  constructor(why: string, pauseMs: number) {
+    super(why);
+    this.pauseMs = pauseMs;
+  }
+}
+
+async function removeIfThere(jsm: JetStreamManager, stream: StreamName, name: string): Promise<void> {
+  try {
+    await jsm.consumers.delete(stream, name);
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError) || error.code !== CONSUMER_NOT_FOUND) throw error;
+  }
+}
+/** Error code of JetStream's API. */
+const CONSUMER_NOT_FOUND = 10014;
+
 /** Keeps one pull request with the server, on an inbox of its own. */
 class Pull {
   readonly #link: Link;
@@ -237,12 +271,20 @@ class Pull {
   readonly #inbox: string;
   readonly #subscription: NatsSubscription;
   readonly #silence: NodeJS.Timeout;
-  /** What arrived and nobody has taken: more than one when a request counted as lost and was not. */
-  readonly #arrived: Msg[] = [];
+  /** How many messages may be out, and so may be asked for at once. */
+  readonly window: number;
+  /** What arrived and nobody has taken; beyond the window when a request counted as lost and was not. */
+  readonly arrived: Msg[] = [];
   #wake: (() => void) | null = null;
   /** A request was not answered in any way. */
   isSilent = false;
   #isOut = false;
+  /** Messages that the request that is out still brings. */
+  #toCome = 0;
+  /** Where the last acknowledgement went. */
+  #acknowledged: string | null = null;
+  /** Of the message handed out last. */
+  #last: Place | null = null;
   /** It was said of the request that is out that nothing comes. */
   #isQuiet = false;
   #heardAt = 0;
@@ -253,6 +295,7 @@ class Pull {
   constructor(link: Link, { stream, subject, inbox }: PartitionOptions, quiet: () => void) {
     this.#link = link;
     this.#quiet = quiet;
+    this.window = windowOf(stream);
     this.#subject = `${link.api}.CONSUMER.MSG.NEXT.${stream}.${consumerOf(subject)}`;
     this.#inbox = createInbox(inbox);
     this.#subscription = link.nats.subscribe(this.#inbox, { callback: (error, message) => this.#hear(error, message) });
@@ -268,30 +311,55 @@ class Pull {
 
   /** The next message; null when there was a reason to look around. Throws BusError when the consumer is gone. */
   async next(): Promise<Msg | null> {
-    if (this.#arrived.length === 0) {
-      if (!this.#isOut) this.#ask();
+    if (!this.#isOut && (this.window > 1 || this.arrived.length === 0)) this.#ask();
+    if (this.arrived.length === 0) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
       this.#wake = null;
     }
     if (this.#failure !== null) throw this.#failure;
-    return this.#arrived.shift() ?? null;
+    return this.arrived.shift() ?? null;
   }
 
-  end(): void {
+  /**
+   * False for what was handed out before. Throws Anew when something before it is missing: there can be but one reader of several messages
+   * that are out, and the server numbers what it delivers to him.
+   */
+  isInOrder(message: Msg): boolean {
+    if (this.window === 1) return true;
+    const place = placeOf(message);
+    if (place.delivery !== (this.#last?.delivery ?? 0) + 1) throw new Anew('a message was lost on the way', 0);
+    const isNew = place.streamSequence > (this.#last?.streamSequence ?? 0);
+    this.#last = { ...place, streamSequence: Math.max(place.streamSequence, this.#last?.streamSequence ?? 0) };
+    return isNew;
+  }
+
+  acknowledge(message: Msg): void {
+    message.respond('+ACK');
+    this.#acknowledged = message.reply!;
+  }
+
+  /** Resolves when the server knows all that was acknowledged: whoever makes the consumer anew then gets none of it again. */
+  async end(): Promise<void> {
     clearInterval(this.#silence);
     this.#subscription.unsubscribe();
+    const { lost, nats } = this.#link;
+    if (lost.aborted) return;
     // What came in the last moment goes to whoever is next, at once.
-    for (const message of this.#arrived) if (!this.#link.lost.aborted) message.respond('-NAK');
+    for (const message of this.arrived) message.respond('-NAK');
+    if (this.window > 1 && this.#acknowledged !== null) {
+      await nats.request(this.#acknowledged, '+ACK', { timeout: LIMITS.natsCheckAgainMs }).catch(() => {});
+    }
   }
 
   #ask(): void {
     this.#isOut = true;
+    this.#toCome = this.window;
     this.#isQuiet = false;
     this.#heardAt = performance.now();
     const heartbeat = (LIMITS.natsPullSilenceMs / 2) * NANOS_PER_MS;
-    const request = { batch: 1, expires: LIMITS.natsPullMs * NANOS_PER_MS, idle_heartbeat: heartbeat };
+    const request = { batch: this.window, expires: LIMITS.natsPullMs * NANOS_PER_MS, idle_heartbeat: heartbeat };
     this.#link.nats.publish(this.#subject, JSON.stringify(request), { reply: this.#inbox });
   }
 
@@ -304,8 +372,9 @@ class Pull {
     this.#heardAt = performance.now();
     // Messages of a stream have a place to answer to; what has none is the server's word on the request.
     if (message.reply !== undefined && message.reply !== '') {
-      this.#isOut = false;
-      this.#arrived.push(message);
+      this.#toCome--;
+      if (this.#toCome <= 0) this.#isOut = false;
+      this.arrived.push(message);
       this.wake();
       return;
     }
@@ -330,9 +399,17 @@ const HEARTBEAT = 100;
 const REQUEST_OVER = 408;
 const NO_RESPONDERS = 503;
 
-/** `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.…`, of newer servers with domain and account before the stream. */
-function placeOf({ reply = '' }: Msg): { deliveries: number; streamSequence: number } {
+interface Place {
+  deliveries: number;
+  streamSequence: number;
+  /** Counted by the server for this consumer, from 1. */
+  delivery: number;
+}
+
+/** `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.<consumer sequence>.…`, of newer servers with domain and account before the stream. */
+function placeOf({ reply = '' }: Msg): Place {
   const tokens = reply.split('.');
   const at = tokens.length > 9 ? 6 : 4;
-  return { deliveries: Number(tokens[at]), streamSequence: Number(tokens[at + 1]) };
+  const [deliveries, streamSequence, delivery] = tokens.slice(at, at + 3).map(Number);
+  return { deliveries: deliveries!, streamSequence: streamSequence!, delivery: delivery! };
 }

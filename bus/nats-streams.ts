@@ -38,6 +38,13 @@ export function streamOf(subject: string): StreamName {
   return subjectMatches(ALL_EVENTS, subject) ? FACTS_STREAM : DECISIONS_STREAM;
 }
 
+/**
+ * How many messages of one subject may be out at a time. Of facts one: a record of the relay holds hundreds, control is beside the hub, and
+ * two controls may come to a subject one after the other. Decisions cross the WAN in small messages: with one at a time a round trip of
+ * 300 ms let 2.7 a second through, and an operator's click waited behind those of a minute.
+ */
+export const windowOf = (stream: StreamName): number => (stream === DECISIONS_STREAM ? LIMITS.natsDecisionsWindow : 1);
+
 /** Only facts come in parts: a decision is bounded by the body of an API request, and its reader may look at nothing else in the stream. */
 export const hasParts = (stream: StreamName): boolean => stream === FACTS_STREAM;
 

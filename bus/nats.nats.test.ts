@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ConfigError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { NATS_SERVER, type NatsServerOptions, startNats, type TestNats } from '../test/nats.test-helper.ts';
+import { PortProxy } from '../test/port-proxy.ts';
 import { type NatsOptions, type NatsTransport, openNats } from './nats.ts';
 import { cut, decode, encode } from './nats-wire.ts';
 import { ALL_FILES, decisionsFor, factsOf, filesFor } from './subjects.ts';
@@ -115,6 +116,50 @@ describe.skipIf(NATS_SERVER === null)('over a real nats-server', () => {
     await nats.close();
     read();
     await vi.waitFor(() => expect(seen).toEqual(['a', 'b', 'c']), WITHIN);
+  });
+
+  test('decisions cross a slow line many at a time, each once and in order, also when some are rejected and the line is cut', async () => {
+    await fresh();
+    const line = await PortProxy.open(Math.random);
+    line.target = Number(new URL(server.url).port);
+    const publisher = await open({ name: 'control' });
+    const reader = await open({ url: `nats://127.0.0.1:${line.port}`, name: 'edge' });
+    const subject = decisionsFor('pop', 'e1');
+    const seen: number[] = [];
+    let begun = 0;
+    let rejected = 0;
+    reader.subscribe(subject, 'edge', async (_, messages) => {
+      begun++;
+      if (begun % 50 === 0 && ++rejected) throw new Error('not now');
+      seen.push(...messages.map(({ payload }) => payload as number));
+    });
+    const publish = async (from: number, to: number): Promise<void> => {
+      for (let i = from; i < to; i++) await publisher.publish(subject, [{ id: `d${i}`, payload: i }]);
+    };
+    await publish(0, 1);
+    await vi.waitFor(() => expect(seen).toEqual([0]), WITHIN);
+
+    line.line = { roundTripMs: 300, loss: 0 };
+    const startedAt = performance.now();
+    await publish(1, 200);
+    await vi.waitFor(() => expect(seen).toHaveLength(200), WITHIN);
+    const took = performance.now() - startedAt;
+    console.log(`200 decisions over a round trip of 300 ms, ${rejected} rejected: ${Math.round(took)} ms`);
+    expect(seen).toEqual(Array.from({ length: 200 }, (_, i) => i));
+    // One at a time would take a minute.
+    expect(took).toBeLessThan(15_000);
+
+    // Acknowledgements and messages are lost with the line: what was taken may come again, in the order it had.
+    await publish(200, 260);
+    await vi.waitFor(() => expect(seen.length).toBeGreaterThan(210), WITHIN);
+    line.cut();
+    await publish(260, 300);
+    line.line = null;
+    line.heal();
+    await vi.waitFor(() => expect(new Set(seen).size).toBe(300), WITHIN);
+    const firsts = seen.filter((i, at) => seen.indexOf(i) === at);
+    expect(firsts).toEqual(Array.from({ length: 300 }, (_, i) => i));
+    line.close();
   });
 
   test('a handler that takes longer than the server waits is not overtaken by its own repetition', async () => {

@@ -76,6 +76,18 @@ test('a preview does nothing before it is submitted with the hash of its plan', 
   await expect(again).rejects.toMatchObject({ status: 409, code: 'not-planned' });
 });
 
+test('a preview says in words what it touches, and that the service may be cut', async () => {
+  const preview = await create({ kind: 'set', values: { 'wan.pppoe.username': 'line-2' }, preview: true });
+  expect(preview.plan).toMatchObject({
+    risk: 'medium',
+    words: expect.stringContaining('the user name of the Internet connection (wan.pppoe.username)'),
+    impact: {
+      serviceCut: true,
+      text: "The user name of the Internet connection (wan.pppoe.username) carries the customer's service or our way to the device.",
+    },
+  });
+});
+
 test('a preview nobody submits expires; one whose device has changed is not submitted', async () => {
   const late = await create(set('New', { preview: true }));
   const drifted = await create(set('New', { preview: true }));

@@ -12,6 +12,7 @@ import { CPE_METHODS, cpeMethod } from '../../cwmp/rpc-table.ts';
 import { writeRequest } from '../../cwmp/soap-writer.ts';
 import { DIAGNOSTIC_TESTS, diagnosticRequest, findDiagnostic } from '../../profiles/diagnostics.ts';
 import { nearest } from '../../profiles/nearest.ts';
+import { staffName, upperFirst } from '../explain/words.ts';
 import type { ResolvedName } from '../registry/profile-book.ts';
 import { checkLeaf, NO_OBJECT, nameRefusal, objectRefusal } from './model-checks.ts';
 import {
@@ -109,7 +110,7 @@ const set: Drafter<'set'> = (context, { values }) => {
     rpcs,
     diff,
     effect: 'writes',
-    ...writeImpact(paths),
+    ...writeImpact(context, paths),
     expected: `${count(paths.length, 'parameter')} read back with the new ${paths.length === 1 ? 'value' : 'values'}.`,
     recovery: setRecovery(context, wanted),
     basis: paths.map((name) => ({ name, value: valueKnown(context, name) })),
@@ -191,7 +192,7 @@ const add: Drafter<'add'> = (context, { name, values = {} }) => {
       ageSeconds: null,
     })),
     effect: 'writes',
-    ...writeImpact([object]),
+    ...writeImpact(context, [object]),
     expected: `A new instance of ${object}${list.length > 0 ? ' with the given values, read back' : ''}.`,
     recovery: { possible: true, text: 'Deletes the instance that was made.', inverse: null },
     basis: [],
@@ -215,7 +216,7 @@ const del: Drafter<'delete'> = (context, { name }) => {
     ],
     diff: [],
     effect: 'writes',
-    ...writeImpact([object], 'medium'),
+    ...writeImpact(context, [object], 'medium'),
     expected: `${object} and everything below it is gone.`,
     recovery: deleteRecovery(context, object),
     basis: leavesBelow(context, object).map(([name]) => ({ name, value: valueKnown(context, name) })),
@@ -548,14 +549,19 @@ function firmwareRecovery({ firmwareBefore }: DraftContext, file: string | null)
   };
 }
 
-function writeImpact(paths: string[], least: 'low' | 'medium' = 'low'): Pick<Draft, 'impact' | 'risk'> {
+function writeImpact(
+  { book, device }: DraftContext,
+  paths: string[],
+  least: 'low' | 'medium' = 'low',
+): Pick<Draft, 'impact' | 'risk'> {
   const service = paths.find((path) => SERVICE_PATHS.test(path));
   if (service !== undefined) {
+    const name = upperFirst(staffName(service, book.canonicalOf(device.profileId, service)));
     return {
       impact: {
         reboot: false,
         serviceCut: true,
-        text: `${service} carries the customer's service or our way to the device.`,
+        text: `${name} carries the customer's service or our way to the device.`,
       },
       risk: 'medium',
     };

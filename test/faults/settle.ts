@@ -29,14 +29,18 @@ export async function settle(waiting: () => Promise<Record<string, number>>, sql
         `not settled: on the way ${JSON.stringify(onTheWay)}; ${busy.map(({ cpe }) => cpe.describe()).join('; ')}; ${rest.join('; ')}`,
       );
     }
-    // Sessions tell something new: over a slow line there would never be nothing on the way.
-    for (const one of isDone ? [] : load.cpes) {
-      // A restart that was asked for in vain is proven or refuted by the next one, and others wait behind it.
-      const blocked = open.some(
-        ({ device_id, kind, state }) => device_id === one.id && kind === 'reboot' && state === 'running',
+    // Sessions tell something new: over a slow line there would never be nothing on the way. CPEs do not wait for each other.
+    if (!isDone) {
+      await Promise.all(
+        load.cpes.map((one) => {
+          // A restart that was asked for in vain is proven or refuted by the next one, and others wait behind it.
+          const blocked = open.some(
+            ({ device_id, kind, state }) => device_id === one.id && kind === 'reboot' && state === 'running',
+          );
+          if (blocked && one.cpe.isUp) one.cpe.reboot();
+          return load.session(one);
+        }),
       );
-      if (blocked && one.cpe.isUp) one.cpe.reboot();
-      await load.session(one);
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -82,6 +82,10 @@ describe.skipIf(NATS_SERVER === null)('the shipped configuration', () => {
       'the messages of another consumer',
       '$JS.hub.API.CONSUMER.MSG.NEXT.STARLING_DECISIONS.acs=v1=command=decision=north=edge-2',
     ],
+    [
+      'the removal of another consumer',
+      '$JS.hub.API.CONSUMER.DELETE.STARLING_DECISIONS.acs=v1=command=decision=north=edge-2',
+    ],
     ['the acknowledgement for another', '$JS.ACK.STARLING_DECISIONS.acs=v1=command=decision=north=edge-2.1.1.1.1.0'],
     ['the bucket of another POP', '$KV.STARLING_CLAIMS_south.action.a'],
     ['reading the bucket of another POP', '$JS.API.STREAM.MSG.GET.KV_STARLING_CLAIMS_south'],
