@@ -147,7 +147,9 @@ export function sayApprovals(approvals: readonly Approval[]): string {
   return sayList(
     approvals.map(({ decision, by, at, why }) => {
       if (decision === 'auto') return 'was approved automatically';
-      const because = why === undefined || why === '' ? '' : ` (“${why}”)`;
+      // Of an approval it is the rule that asked for it, of a rejection what the person said.
+      const because =
+        why === undefined || why === '' ? '' : decision === 'rejected' ? ` (“${why}”)` : ` (${lowerFirst(why)})`;
       return `was ${decision} by ${by} ${sayTime(at)}${because}`;
     }),
   );

@@ -7,7 +7,7 @@ import { ROLES, type Role } from '../permissions.ts';
 
 export const APPROVAL_NEEDS = ['auto', 'one', 'second-person', 'denied'] as const;
 /**
- * `auto`: nobody is asked. `one`: somebody with a role of `approvers`, the owner himself if he has one: he looks twice. `second-person`: such a
+ * `auto`: nobody is asked. `one`: somebody with a role of `approvers`, the owner too, with such a role: who looks twice. `second-person`: such a
  * person, and not the owner. `denied`: it may not be done at all.
  */
 export type ApprovalNeed = (typeof APPROVAL_NEEDS)[number];

@@ -14,7 +14,7 @@ export function demandApprover({ approvers, why }: ApprovalDecision, { role, sco
 }
 
 /**
- * Nobody approves his own where a second person is asked. @throws Refused 403 'needs-person' for a program, which cannot be told from whoever made
+ * Nobody approves their own where a second person is asked. @throws Refused 403 'needs-person' for a program, which cannot be told from whoever made
  * its token, and 'own-action'.
  */
 export function demandOther(
@@ -27,5 +27,5 @@ export function demandOther(
     throw new Refused(403, 'needs-person', 'This takes a second person: use the token of a person, not of a program.');
   }
   if (person !== owner.person && tokenId !== owner.tokenId) return;
-  throw new Refused(403, 'own-action', `${why} asks for a second person: nobody approves his own.`);
+  throw new Refused(403, 'own-action', `${why} asks for a second person: nobody approves their own.`);
 }
