@@ -46,6 +46,8 @@ interface WorkRow {
   expires_at: Date;
   edge_id: string;
   pop: string;
+  /** Of the edge. */
+  started_at: Date | null;
 }
 interface ClaimedRow extends WorkRow {
   wake: boolean;
@@ -140,7 +142,8 @@ export class Dispatcher {
     const claimed = await sql.begin(async (tx) => {
       const rows = await tx<ClaimedRow[]>`
         with due as (
-          select a.id, a.claimed_at is null as is_first, d.edge_id, d.pop from action a join device d on d.id = a.device_id
+          select a.id, a.claimed_at is null as is_first, d.edge_id, d.pop, e.started_at from action a join device d on d.id = a.device_id
+          left join edge e on e.edge_id = d.edge_id
           where a.state = 'ready' and a.sent_at is null and a.cancel_asked_at is null and a.expires_at > ${now}
             and (a.claimed_at is null or a.claimed_at < ${over} or a.claimed_at > ${ahead})
             and d.edge_id is not null and d.edge_id <> all(${this.#away()}) and a.id <> all(${[...this.#underWay]})
@@ -148,7 +151,7 @@ export class Dispatcher {
           order by a.priority desc, a.id limit ${LIMITS.dispatchBatchMax} for update of a skip locked)
         update action a set claimed_at = ${now} from due where a.id = due.id
         returning a.id, a.device_id, a.kind, a.state, a.generation, a.priority, a.command_key, a.wake, a.sealed_args, a.created_at,
-          a.expires_at, a.claimed_at, a.cancel_asked_at, a.recovers, due.edge_id, due.pop, due.is_first, ${approvedBasis(tx)}`;
+          a.expires_at, a.claimed_at, a.cancel_asked_at, a.recovers, due.edge_id, due.pop, due.started_at, due.is_first, ${approvedBasis(tx)}`;
       const drifted = await this.#endDrifted(tx, rows, now.getTime());
       const going = rows.filter(({ id }) => !drifted.ids.has(id));
       // Written before the edge can have it, so that evidence never shows a run before the order to run.
@@ -203,13 +206,14 @@ export class Dispatcher {
     return ended;
   }
 
-  #workMessage(row: WorkRow, occasion = ''): BusMessage {
+  /** Named by this start of the edge: what it was sent before may have been lost with its store, and the bus would take it for the same. */
+  #workMessage(row: WorkRow): BusMessage {
     const { id, device_id, kind, generation, priority, command_key, sealed_basis, created_at, expires_at } = row;
     const { box } = this.#context;
     const args = JSON.parse(box.open(row.sealed_args, sealContext(id, 'args')));
     if (sealed_basis !== null && kind === 'set')
       args.expected = JSON.parse(box.open(sealed_basis, sealContext(id, 'basis')));
-    return message(`work:${id}:${generation}${occasion}`, 'work', {
+    return message(`work:${id}:${generation}:${row.started_at?.getTime() ?? 0}`, 'work', {
       actionId: id,
       cpeId: device_id,
       kind,
@@ -230,7 +234,7 @@ export class Dispatcher {
   /** Copies that are to be sent, of these actions or (null) of all that were sent. Returns how many. */
   async #sendCopies(ids: string[] | null): Promise<number> {
     const { sql } = this.#context;
-    const rows = await sql<(WorkRow & { started_at: Date | null })[]>`
+    const rows = await sql<WorkRow[]>`
       select a.id, a.device_id, a.kind, a.generation, a.priority, a.command_key, a.sealed_args, a.created_at, a.expires_at,
         e.edge_id, e.pop, e.started_at, ${approvedBasis(sql)}
       from action_copy c join action a on a.id = c.action_id join edge e on e.edge_id = c.edge_id
@@ -238,8 +242,7 @@ export class Dispatcher {
         and (${ids === null} and a.sent_at is not null or a.id = any(${ids ?? []})) and e.edge_id <> all(${this.#away()})
       order by a.priority desc, a.id limit ${LIMITS.dispatchBatchMax}`;
     await forEachEdge(rows, async (edge, own) => {
-      // Named by this start of the edge: what it was sent before may have been lost with its store.
-      const messages = own.map((row) => this.#workMessage(row, `:${row.started_at?.getTime() ?? 0}`));
+      const messages = own.map((row) => this.#workMessage(row));
       if ((await this.#publish(edge, messages)).type !== 'ok') return;
       await sql`
         update action_copy set sent_at = now()
@@ -270,13 +273,13 @@ export class Dispatcher {
   async #answered(edge: Edge, rows: ClaimedRow[], taken: boolean): Promise<void> {
     try {
       if (!taken) return;
-      const sent = rows.map(({ id, generation }) => ({ id, generation }));
-      // Only the generation that was sent: the edge may have lost its store meanwhile, and the next one is still to be sent.
+      const sent = rows.map(({ id, generation, claimed_at }) => ({ id, generation, claimed_at }));
+      // Only as it was claimed: the edge may have lost its store meanwhile, and it is still to be sent again.
       await this.#context.sql`
         update action a set sent_at = ${new Date(this.#context.clock.now())}, sent_to = ${edge.edgeId},
           why = case when state = 'ready' then ${`With edge ${edge.edgeId}: waits for the device.`} else why end
-        from jsonb_to_recordset(${jsonText(sent)}::text::jsonb) as s(id text, generation int)
-        where a.id = s.id and a.generation = s.generation and a.sent_at is null`;
+        from jsonb_to_recordset(${jsonText(sent)}::text::jsonb) as s(id text, generation int, claimed_at timestamptz)
+        where a.id = s.id and a.generation = s.generation and a.claimed_at = s.claimed_at and a.sent_at is null`;
     } finally {
       for (const { id } of rows) this.#underWay.delete(id);
     }

@@ -348,7 +348,7 @@ test('NUL characters, lone surrogates and SQL in values are data', async () => {
   expect((await control.devices.parameters(CPE, { prefix: nasty })).items).toEqual([]);
 });
 
-test('an edge that lost its store is heard again, and its work is sent again under a new generation', async () => {
+test('an edge that lost its store is heard again, and its work is sent again, once if it has it already', async () => {
   const control = await testControl();
   const hello = (startedAt: number): AnyFactBody => ({ type: 'hello', body: { version: '1', threads: 1, startedAt } });
   await control.send(hello(1_000), inform());
@@ -369,7 +369,10 @@ test('an edge that lost its store is heard again, and its work is sent again und
   await control.ingest.handle(control.subject, [fresh]);
   await control.handOver.pass();
   expect((await tree(control))[SSID]).toBe('new');
-  expect(control.bus.work().slice(2)).toMatchObject([{ kind: 'reboot', generation: 2 }]);
+  expect(control.bus.work().slice(2)).toMatchObject([{ kind: 'reboot', generation: 1 }]);
+  // To the bus it is another message.
+  const ids = control.bus.decisions.flatMap(({ id, decision }) => (decision.type === 'work' ? [id] : []));
+  expect(new Set(ids).size).toBe(3);
   // What had begun is not repeated blindly.
   expect(await control.actions.get(begun.id)).toMatchObject({
     state: 'failed',
