@@ -89,12 +89,13 @@ async function release(
   const allowed = Math.floor((at - from) / everyMs) + (batch.released_to === null ? 1 : 0);
   const count = Math.min(allowed, pace.atOnce - underWay, LIMITS.batchReleaseMax);
   if (count <= 0) return { seq: null, released: 0 };
+  // By the random end of their ids: devices of one kind stand together, and the first ones that are done shall tell of all.
   const rows = await tx<(OpenRow & { hash: string; sealed_basis: string | null; risk: string })[]>`
     select a.id, a.device_id, a.kind, a.state, a.generation, a.claimed_at, a.cancel_asked_at, a.recovers, p.hash, p.sealed_basis,
       p.plan->>'risk' as risk
     from action a join action_plan p on p.action_id = a.id
     where a.batch_id = ${id} and a.ended_at is null and a.state = 'planned'
-    order by a.id limit ${count} for no key update of a`;
+    order by right(a.id, 16) limit ${count} for no key update of a`;
   const events: NewEvent[] = [];
   const evidence: NewEvidence[] = [];
   const going: (typeof rows)[number][] = [];
@@ -169,7 +170,7 @@ async function letGoNoMore(tx: Sql, context: ControlContext, batch: BatchRow, at
   const { id } = batch;
   const rows = await tx<OpenRow[]>`
     select id, device_id, kind, state, generation, claimed_at, cancel_asked_at, recovers from action
-    where batch_id = ${id} and ended_at is null and state = 'planned' order by id limit ${LIMITS.expiryBatchMax} for no key update`;
+    where batch_id = ${id} and ended_at is null and state = 'planned' order by right(id, 16) limit ${LIMITS.expiryBatchMax} for no key update`;
   if (rows.length > 0) {
     const state = batch.state === 'cancelled' ? 'cancelled' : 'expired';
     const ended = await end(tx, context, rows, { state, why: `Its batch was ${state} before it was let go.` }, at, {
