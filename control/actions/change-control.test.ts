@@ -348,18 +348,25 @@ test('what did not end well stays in the queue until a person closes it with a n
     why: 'Nobody knows.',
     unknown: true,
   });
+  const fault = { FaultCode: 9003, FaultString: 'Bad arguments' };
+  const items = [{ name: SSID, status: 'refused', faultCode: 9007, text: 'as this CPE says it' }];
+  const faulted = await ended(await create(set('Worse')), { outcome: 'refused', why: '9007', fault, items });
   const good = await ended(await create(set('Good')), {});
   control.clock.advance(90_000);
-  const { items } = await control.actions.queue({});
-  expect(items.map(({ action, isKnown }) => [action.id, isKnown])).toEqual([
-    [unknown.id, false],
-    [refused.id, true],
+  const { items: queue } = await control.actions.queue({});
+  expect(queue.map(({ action, isKnown, nextStep }) => [action.id, isKnown, nextStep])).toEqual([
+    [faulted.id, true, expect.stringMatching(/nothing was changed.*fault/)],
+    [unknown.id, false, expect.stringContaining('Unknown, needs a look')],
+    [refused.id, true, expect.stringContaining('says yes and keeps what it had')],
   ]);
-  expect(items[0]!.nextStep).toContain('Unknown, needs a look');
+  expect(queue[0]!.faults).toEqual([
+    { code: 9003, text: 'Bad arguments' },
+    { code: 9007, text: 'Invalid parameter value' },
+  ]);
   const closed = await control.actions.close(refused.id, 'The customer has it.', SUPPORT);
   expect(closed.closed).toMatchObject({ by: 'Sue', note: 'The customer has it.' });
-  expect((await control.actions.queue({ deviceId: CPE })).items).toHaveLength(1);
-  expect((await control.actions.queue({ state: 'refused' })).items).toEqual([]);
+  expect((await control.actions.queue({ deviceId: CPE })).items).toHaveLength(2);
+  expect((await control.actions.queue({ state: 'refused' })).items).toHaveLength(1);
   await expect(control.actions.close(refused.id, 'again', SUPPORT)).rejects.toMatchObject({
     status: 409,
     code: 'not-in-queue',

@@ -2,6 +2,7 @@
 
 import { Refused } from '../../base/errors.ts';
 import type { ActionResult } from '../../bus/messages.ts';
+import { faultRow } from '../../cwmp/faults.ts';
 import type { ControlContext } from '../context.ts';
 import { record } from '../evidence/record.ts';
 import { pageOf, rowsOf } from '../registry/cursor.ts';
@@ -82,19 +83,25 @@ const jsonSafe = (text: string): string => JSON.parse(jsonText(text)) as string;
 function entryOf(row: QueueRow, nowMs: number): QueueEntry {
   const faults = new Map<number, string>();
   if (row.fault) faults.set(row.fault.FaultCode, row.fault.FaultString);
-  for (const { faultCode, text = '' } of row.items ?? []) if (faultCode !== undefined) faults.set(faultCode, text);
+  for (const { faultCode } of row.items ?? [])
+    if (faultCode !== undefined) faults.set(faultCode, faultRow(faultCode).text);
   const endedAt = (row.ended_at ?? row.created_at).getTime();
   return {
     action: actionView(row),
     faults: [...faults].map(([code, text]) => ({ code, text })),
     isKnown: !row.unknown,
-    nextStep: nextStep(row),
+    nextStep: nextStep({ ...row, isFaulted: faults.size > 0 }),
     ageSeconds: Math.max(0, Math.round((nowMs - endedAt) / 1_000)),
   };
 }
 
 /** What a person does about it, in one sentence. Pure. */
-export function nextStep({ state, unknown, recoverable }: Pick<QueueRow, 'state' | 'unknown' | 'recoverable'>): string {
+export function nextStep({
+  state,
+  unknown,
+  recoverable,
+  isFaulted,
+}: Pick<QueueRow, 'state' | 'unknown' | 'recoverable'> & { isFaulted: boolean }): string {
   const back = recoverable ? ' It can be taken back (recover).' : '';
   if (unknown) {
     return 'Unknown, needs a look: read the device (get or refresh), compare with the plan, then close this or do it again.';
@@ -107,6 +114,8 @@ export function nextStep({ state, unknown, recoverable }: Pick<QueueRow, 'state'
     case 'unsupported':
       return 'The device does not have this: check name and profile, refresh the device, or close it.';
     case 'refused':
+      if (!isFaulted)
+        return 'The device says yes and keeps what it had: read it again, try another value, or ask the vendor.';
       return 'The device refused it and nothing was changed: correct the value, or ask the vendor about the fault.';
     default:
       return `It failed: read the fault and the transcript, then do it again.${back}`;

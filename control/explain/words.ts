@@ -149,7 +149,11 @@ export function sayApprovals(approvals: readonly Approval[]): string {
       if (decision === 'auto') return 'was approved automatically';
       // Of an approval it is the rule that asked for it, of a rejection what the person said.
       const because =
-        why === undefined || why === '' ? '' : decision === 'rejected' ? ` (“${why}”)` : ` (${lowerFirst(why)})`;
+        why === undefined || why === ''
+          ? ''
+          : decision === 'rejected'
+            ? ` (“${why}”)`
+            : ` (${lowerFirst(why.replace(/\.$/, ''))})`;
       return `was ${decision} by ${by} ${sayTime(at)}${because}`;
     }),
   );
