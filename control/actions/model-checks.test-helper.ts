@@ -92,6 +92,8 @@ function evidenceOf(was: ActionState | null, now: ActionState, begun: boolean): 
   }
 }
 
+/** What a result of an older generation says. */
+export const OLDER = 'Of an older generation.';
 /** Nothing of these may stand before an action is handed over. */
 const OVER = ['rejected', 'drifted', 'running', 'result', 'ended'];
 const BAD: readonly ActionState[] = ['partial', 'unsupported', 'refused', 'failed', 'stuck'];
@@ -212,7 +214,9 @@ export class ModelChecks {
   }
 
   /** What is handed over was let go before, for the plan that it has, and is neither over nor begun. */
-  #sent({ seq, action_id }: Said, approvals: Approval[]): void {
+  #sent({ seq, action_id, at }: Said, approvals: Approval[]): void {
+    const { expires_at } = this.rows.find(({ id }) => id === action_id)!;
+    expect(at.getTime(), `${action_id}: sent before its deadline`).toBeLessThan(expires_at.getTime());
     const before = this.#evidence.get(action_id)!.filter((one) => Number(one.seq) < Number(seq));
     const hash = before[0]!.body['hash'];
     const approved = before.filter(({ kind }) => kind === 'approved');
@@ -239,6 +243,7 @@ export class ModelChecks {
     expect(count, 'results in evidence').toBeLessThanOrEqual(resultsTaken + resultsPerhaps);
     for (const [id, records] of this.#evidence) {
       const results = records.filter(({ kind }) => kind === 'result');
+      expect(results.map(({ body }) => body['why'])).not.toContain(OLDER);
       // What it did is heard of after it was given up.
       const late = records.filter(({ kind, body }) => kind === 'result' && body['outcome'] === 'expired').length;
       expect(results.length, `${id}: applied results`).toBeLessThanOrEqual(1 + late);

@@ -133,8 +133,8 @@ export class ModelEdge {
   }
 
   /** A result that nobody expects from here. */
-  stray(work: Pick<Work, 'actionId' | 'generation'>, outcome: Outcome): void {
-    this.#tell(result({ ...work, cpeId: this.cpeId }, { outcome, why: 'Stray.' }));
+  stray(work: Pick<Work, 'actionId' | 'generation'>, outcome: Outcome, why: string): void {
+    this.#tell(result({ ...work, cpeId: this.cpeId }, { outcome, why }));
   }
 
   /** Publishes what is in the outbox until it is taken. @param again it comes once more, as from an edge that heard no answer. */

@@ -14,7 +14,7 @@ import type { Database } from '../store/postgres.ts';
 import { createAction } from './create.ts';
 import { Dispatcher } from './dispatch.ts';
 import { expireActions } from './end-here.ts';
-import { ModelChecks, type ModelRow } from './model-checks.test-helper.ts';
+import { ModelChecks, type ModelRow, OLDER } from './model-checks.test-helper.ts';
 import { MAPPINGS, ModelEdge, SSID } from './model-edge.test-helper.ts';
 import type { ActionRequest } from './request.ts';
 import { actionService } from './service.ts';
@@ -174,9 +174,6 @@ export class Model {
         const heardOf = (id: string): boolean =>
           !['planned', 'awaiting-approval', 'ready'].includes(this.#row(id)!.state);
         this.#edge.loseStore(heardOf);
-        // Before anything else goes there: work that is sent between the start of such an edge and its hello would be sent again, as a new
-        // generation, although it has it.
-        await this.#edge.deliver(this.#processes[0].ingest, false);
         break;
       }
       case 'stray':
@@ -251,7 +248,7 @@ export class Model {
 
   #stray({ which, result, outcome }: Command & { do: 'stray' }): void {
     if (result === 'stranger') {
-      this.#edge.stray({ actionId: `STRANGER${which}`, generation: 1 }, outcome);
+      this.#edge.stray({ actionId: `STRANGER${which}`, generation: 1 }, outcome, 'Of nobody here.');
       return;
     }
     const came = this.#edge.came.at(-1 - (which % Math.max(1, this.#edge.came.length)));
@@ -259,7 +256,12 @@ export class Model {
     // What an edge told as the end of an action, it tells of no action that it has not.
     if (row === undefined || (result === 'again' && !isEnded(row.state))) return;
     if (result === 'again' && ['cancelled', 'expired'].includes(row.state)) return;
-    this.#edge.stray({ actionId: row.id, generation: row.generation - (result === 'older' ? 1 : 0) }, outcome);
+    const isOlder = result === 'older';
+    this.#edge.stray(
+      { actionId: row.id, generation: row.generation - (isOlder ? 1 : 0) },
+      outcome,
+      isOlder ? OLDER : 'Again.',
+    );
   }
 
   async #job(job: Job, process: Process): Promise<void> {
