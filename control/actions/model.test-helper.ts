@@ -251,8 +251,11 @@ export class Model {
       this.#edge.stray({ actionId: `STRANGER${which}`, generation: 1 }, outcome, 'Of nobody here.');
       return;
     }
-    const came = this.#edge.came.at(-1 - (which % Math.max(1, this.#edge.came.length)));
-    const row = came && this.#row(came.actionId);
+    const all = this.#edge.came.flatMap(({ actionId }) => this.#row(actionId) ?? []);
+    const open = all.filter(({ state }) => !isEnded(state));
+    // Of an older generation it may say anything: where that could change something, that is what it speaks of.
+    const rows = result === 'older' && open.length > 0 ? open : all;
+    const row = rows.at(-1 - (which % Math.max(1, rows.length)));
     // What an edge told as the end of an action, it tells of no action that it has not.
     if (row === undefined || (result === 'again' && !isEnded(row.state))) return;
     if (result === 'again' && ['cancelled', 'expired'].includes(row.state)) return;

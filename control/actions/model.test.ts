@@ -90,7 +90,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       outcome: fc.oneof(fc.constant('done' as const), fc.constant('done' as const), outcome),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('lose' as const) }) },
   {
     weight: 2,
     arbitrary: fc.record({
