@@ -401,7 +401,9 @@ export class CwmpHandler {
     }
 
     if (device.cpe.root === '') this.#learnRoot(cpeId, device, effects);
-    const { written, stillWanted } = this.#turn.write(effects, nowMs);
+    const { written, isRefused, stillWanted } = this.#turn.write(effects, nowMs);
+    // The session stays where it is, and the CPE says it again.
+    if (isRefused) await written;
     if (session.phase === 'ended') {
       await written;
       if (effects.facts.length > 0) this.#o.nudge();

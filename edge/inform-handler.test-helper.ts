@@ -28,7 +28,7 @@ export const EXCHANGE = {
 } as HttpExchange;
 
 export function informThread(claims: Claims | null = null) {
-  const { store } = openStore();
+  const { store, stamps } = openStore();
   const clock = new ManualClock();
   const metrics = new SessionMetrics(NOTHING_TO_READ);
   const profiles = new ProfileChooser(loadProfiles());
@@ -50,7 +50,7 @@ export function informThread(claims: Claims | null = null) {
     const { inform, envelope } = informIn(bytes);
     return await informs.answer(EXCHANGE, null, inform, envelope, [], true);
   };
-  return { store, quiet, metrics, cookies, informs, lastContacts, answer };
+  return { store, stamps, quiet, metrics, cookies, informs, lastContacts, answer };
 }
 
 /** @throws Error when `bytes` are no Inform. */

@@ -192,9 +192,11 @@ export class InformHandler {
         const begun = { cpeId, namespace, version, timeoutMs, nowMs };
         const { sessionId, cookie } = sessions.beginQuiet(identity, begun, news.openMark);
         metrics.sessionsStarted.inc();
-        if (changed.length > 0) store.putRecord(cpeId, news.record);
         const text = this.#facts.textOf(news, sessionId, address);
-        await store.appendFacts([{ type: 'inform', text }], nowMs).durable;
+        const { last, durable } = store.appendFacts([{ type: 'inform', text }], nowMs);
+        // Told again, it must be news again.
+        if (changed.length > 0 && last !== 0) store.putRecord(cpeId, news.record);
+        await durable;
         this.#o.nudge();
         return quiet.replyTo(news.id, answer, cookie);
       }
@@ -364,14 +366,17 @@ export class InformHandler {
       metrics.sessionsEnded.inc('taken-over');
       factBodies.push(sessionFact(cpeId, old, 'taken over by a new Inform', false, nowMs));
     }
-    // Settings are control's: putDevice leaves them as they are.
-    if (!isSame || isNew) store.putDevice(cpeId, { cpe: facts, softwareVersion, connectionRequestUrl, settings: null });
-    if (changed.length > 0) store.applyInform(cpeId, inform.ParameterList, difference);
     if (asked.memorable || isNew || changed.length > 0 || moved) {
       const { Event: events, RetryCount: retryCount, CurrentTime: currentTime } = inform;
       const told = { cpe: facts, events, retryCount, currentTime, changed, reset, tolerances: [...tolerances] };
       factBodies.push({ type: 'inform', body: { cpeId, sessionId, ...told, ...(holds ? { held: true } : {}) } });
     } else this.#o.lastContacts.mark(cpeId, nowMs, !isPeriodic(inform.Event));
+    const last = factBodies.length > 0 ? store.appendFacts(factBodies, nowMs) : null;
+    // Refused: told again, it must be news again.
+    if (last?.last === 0) return last.durable;
+    // Settings are control's: putDevice leaves them as they are.
+    if (!isSame || isNew) store.putDevice(cpeId, { cpe: facts, softwareVersion, connectionRequestUrl, settings: null });
+    if (changed.length > 0) store.applyInform(cpeId, inform.ParameterList, difference);
 
     // What an earlier session left outstanding is of unknown outcome; then the events may be what some work waits for.
     const ours = claims === null ? records : records.filter((record) => token !== NO_TOKEN && isOurs(record, token));
@@ -380,7 +385,6 @@ export class InformHandler {
       const events = inform.Event.map((event): CpeEvent => ({ type: 'event', event }));
       for (const record of beginSession(ours, events, context)) store.putWork(record);
     }
-    const last = factBodies.length > 0 ? store.appendFacts(factBodies, nowMs) : null;
     // A session that has nothing to do but to end is known by its cookie, as a quiet one is.
     if (holds || records.length > 0 || old !== undefined) {
       store.putSession(cpeId, {

@@ -35,8 +35,10 @@ export interface Effects {
 }
 
 export interface Stored {
-  /** Resolves when facts are durable and the rest is visible to every thread. */
+  /** Resolves when facts are durable and the rest is visible to every thread. Rejects when the store takes no facts. */
   written: Promise<unknown>;
+  /** The store takes no facts, and nothing else was written either. */
+  isRefused: boolean;
   /** False when the work whose request is about to be sent was cancelled or replaced meanwhile. */
   stillWanted: Promise<boolean>;
 }
@@ -141,9 +143,12 @@ export class SessionTurn {
     if (current?.inFlight) effects.records.set(current.work.actionId, interrupt(current, context));
   }
 
-  /** Writes what a step changed; resolves when the facts are durable, or the rest visible to every thread. */
+  /** Writes what a step changed, all of it or nothing. */
   write(effects: Effects, nowMs: number): Stored {
     const { store } = this.#o;
+    // First, for they may be refused: work that was removed without its result would never end.
+    const told = effects.facts.length > 0 ? store.appendFacts(effects.facts, nowMs) : null;
+    if (told?.last === 0) return { written: told.durable, isRefused: true, stillWanted: TRUE };
     let written: Promise<unknown> = Promise.resolve();
     let stillWanted: Promise<boolean> = TRUE;
     // What was read is what is known from now on.
@@ -157,9 +162,9 @@ export class SessionTurn {
       if (changed.work.actionId === effects.actionId) stillWanted = put;
     }
     for (const ended of effects.ended) written = store.removeWork(ended.work.cpeId, ended.work.actionId);
-    if (effects.facts.length > 0) written = store.appendFacts(effects.facts, nowMs).durable;
+    if (told !== null) written = told.durable;
     if (this.#o.claims !== null && effects.ended.length > 0) this.#over(this.#o.claims, effects.facts, written);
-    return { written, stillWanted };
+    return { written, isRefused: false, stillWanted };
   }
 
   /** The request that was written may not leave: its work is as it was before. Resolves when every thread sees it so. */

@@ -230,7 +230,11 @@ export interface EdgeStore {
   changeRecording(cpeId: string, recordingId: string, change: (before: Recording) => Recording): Promise<void>;
 
   // Outbox
-  /** Appends facts in order under this writer's lane. `durable` resolves after fsync; `last` is the sequence of the last one. */
+  /**
+   * Appends facts in order under this writer's lane. `durable` resolves after fsync; `last` is the sequence of the last one. 0 when they are
+   * refused, and `durable` rejects: then nothing may be written that is true only with them. Whatever is written in the same turn of the
+   * event loop is on the disk with them or not at all.
+   */
   appendFacts(facts: NewFact[], at: number): { last: number; durable: Promise<void> };
   /** Oldest records of all lanes in causal order, without those that are `out`, with at most `limit` facts together, and none beyond about `bytesEnough`. */
   readFacts(limit: number, bytesEnough?: number, out?: RecordsOut): FactRecord[];

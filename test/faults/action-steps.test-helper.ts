@@ -89,6 +89,8 @@ export class SteppedAction {
   async begin(file: string): Promise<void> {
     await this.cpe.start();
     const { starling } = this.#apart;
+    // A control that was killed just now had facts in hand: they come again after some seconds, and this device's behind them.
+    while ((await starling.api('GET', `/devices/${this.deviceId}`)).status === 404) await pause(50);
     const made = await starling.api(
       'POST',
       `/devices/${this.deviceId}/actions`,
