@@ -16,12 +16,16 @@ export const inQueue = (sql: Sql): Fragment => sql`closed_at is null
 
 /** A statement of `limit` ids that a query of GET /actions asks for. Throws Refused 400 for a forged cursor. */
 export function actionIds(sql: Sql, query: ActionQuery, limit: number): Fragment {
-  const { reference = null, batchId = null } = query;
+  const { reference = null, batchId = null, kind, ...others } = query;
+  // A batch is of one kind: of another one nothing is looked for.
+  const isOfKind =
+    kind === undefined ? sql`true` : sql`exists (select from batch where id = ${batchId} and kind = ${kind})`;
   const where = sql`${reference === null ? sql`true` : sql`reference = ${reference}`}
-    and ${batchId === null ? sql`true` : sql`batch_id = ${batchId}`}`;
-  // What one reference or one batch holds is of one kind, or nearly so.
+    and ${batchId === null ? sql`true` : sql`batch_id = ${batchId} and ${isOfKind}`}`;
+  // What one reference holds is of one kind, or nearly so.
   const byKind = reference === null && batchId === null;
-  return pageIds(sql, query, { where, states: ACTION_STATES, byKind, isWhole: byKind }, limit);
+  const asked = batchId === null ? query : others;
+  return pageIds(sql, asked, { where, states: ACTION_STATES, byKind, isWhole: byKind }, limit);
 }
 
 /** The same for GET /queue. */
