@@ -166,9 +166,14 @@ export function deviceFilter(sql: Sql, query: DeviceFilter) {
 async function listDevices(sql: Sql, query: DeviceQuery): Promise<Page<DeviceView>> {
   const limit = rowsOf(query.limit);
   const after = keyOf(query.cursor);
+  // Looked up for each device of the page where nothing is asked of it: PostgreSQL would go through both tables from their first id on.
+  const seen =
+    query.seenSince === undefined && query.silentSince === undefined
+      ? sql`lateral (select * from device_seen where device_id = d.id offset 0) s on true`
+      : sql`device_seen s on s.device_id = d.id`;
   const rows = await sql<DeviceRow[]>`
     select d.*, s.last_seen_at, s.last_inform_at, (select count(*)::int from action a where a.device_id = d.id and a.ended_at is null) as open_actions
-    from device d left join device_seen s on s.device_id = d.id
+    from device d left join ${seen}
     where ${deviceFilter(sql, query)} and ${after === null ? sql`true` : sql`d.id > ${after}`}
     order by d.id limit ${limit + 1}`;
   return pageOf(rows, limit, view, (row) => row.id);
