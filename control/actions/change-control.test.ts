@@ -270,6 +270,24 @@ test('a recovery that is cancelled, or never runs, leaves the action stuck', asy
   expect((await control.actions.get(done.id)).state).toBe('stuck');
 });
 
+test('a recovery that is heard of after its deadline has taken the action back all the same', async () => {
+  const done = await ended(await create(set('New')), {
+    before: [value(SSID, 'Old')],
+    after: [value(SSID, 'New')],
+    items: [{ name: SSID, status: 'set' }],
+  });
+  const { id } = await control.actions.recover(done.id, NOC);
+  await control.handOver.pass();
+  const work = control.bus.work().findLast(({ actionId }) => actionId === id)!;
+  control.clock.advance(3 * 86_400_000);
+  await expireActions(control.context);
+  expect((await control.actions.get(done.id)).state).toBe('stuck');
+  await control.send(result(work, {}));
+  expect((await control.actions.get(id)).state).toBe('done');
+  expect(await control.actions.get(done.id)).toMatchObject({ state: 'recovered', recovery: { state: 'done' } });
+  expect((await control.actions.queue({})).items).toEqual([]);
+});
+
 test('what was made is deleted, what was deleted is made anew, and where that cannot be the reason is said', async () => {
   const added = await ended(await create({ kind: 'add', name: MAPPINGS, values: { ExternalPort: 80 } }), {
     data: { InstanceNumber: 3, object: `${MAPPINGS}3.` },

@@ -94,11 +94,13 @@ export async function settleRecoveries(
   const recoveries = new Map(ended.flatMap((one) => (one.recovers === null ? [] : [[one.recovers, one]])));
   if (recoveries.size === 0) return { events, evidence };
   const rows = await tx<{ id: string; device_id: string; kind: string; state: ActionState }[]>`
-    select id, device_id, kind, state from action where id = any(${[...recoveries.keys()]}) and state = 'recovering'
+    select id, device_id, kind, state from action where id = any(${[...recoveries.keys()]}) and state in ('recovering', 'stuck')
     order by id for no key update`;
   for (const { id, device_id, kind, state } of rows) {
     const recovery = recoveries.get(id)!;
     const good = recovery.outcome === 'done' || recovery.outcome === 'applied';
+    // Stuck by its deadline, and heard of after all: what the device did is the truth. That it failed too is no news.
+    if (state === 'stuck' && !good) continue;
     const to = transition(id, state, good ? 'recovered' : 'stuck');
     const why = good
       ? `Taken back by action ${recovery.id}: ${recovery.why}`

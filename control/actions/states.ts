@@ -5,6 +5,7 @@
 //                                     └────────┴──────────┴────────────▶
 //   any open state ─▶ cancelled | expired          expired ─(the device's own result, late)─▶ done | …
 //   done | partial | failed | stuck ─▶ recovering ─▶ recovered | stuck
+//   stuck ─(the recovery's own result, late)─▶ recovered
 //
 // planned             made with its plan, nothing decided: a preview. Others leave it in the moment they are made.
 // awaiting-approval   a person must decide. Leaves by approval, rejection or drift (cancelled), or its deadline.
@@ -35,9 +36,10 @@ const NEXT: Readonly<Record<ActionState, readonly ActionState[]>> = {
   refused: [],
   recovering: ['recovered', 'stuck'],
   recovered: [],
-  stuck: ['recovering'],
-  cancelled: [],
   // What the device did is the truth, whenever it is heard of.
+  stuck: ['recovering', 'recovered'],
+  cancelled: [],
+  // The same.
   expired: RESULTS,
 };
 
