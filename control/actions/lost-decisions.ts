@@ -50,7 +50,7 @@ export async function sendLostAgain(
 async function markUnsent(tx: Sql): Promise<void> {
   // What somebody wants back is not handed over again: its cancellation is.
   await tx`
-    update action set sent_at = null, claimed_at = null
+    update action set sent_at = null, claimed_at = 'epoch'
     where state = 'ready' and sent_at is not null and ended_at is null and cancel_asked_at is null and moving_at is null`;
   await tx`update action set cancel_sent_at = null where cancel_sent_at is not null and ended_at is null`;
   await tx`update action_copy set sent_at = null where not withdrawn`;

@@ -85,9 +85,10 @@ export async function dropLostStore(
   await tx`delete from ingest_mark where edge_id = ${hello.edgeId}`;
   // What other edges have as well goes on there, or here with how far it came: their claims know it (edge/claims), and a copy is sent anew.
   const isHereAlone = tx`not exists (select from action_copy c where c.action_id = action.id and c.edge_id <> ${hello.edgeId})`;
-  // Under the same generation: the edge may have been given some of it before its hello was heard, and does nothing twice that it has.
+  // Under the same generation: the edge may have been given some of it before its hello was heard, and does nothing twice that it has. So it
+  // counts as claimed, long ago: who takes it back asks the edge.
   await tx`
-    update action set claimed_at = null, sent_at = null, why = 'Sent again: its edge lost its store.'
+    update action set claimed_at = 'epoch', sent_at = null, why = 'Sent again: its edge lost its store.'
     where sent_to = ${hello.edgeId} and ended_at is null and state = 'ready' and ${isHereAlone}`;
   // What had begun must not be repeated blindly: nobody knows how far it came.
   const begun = await tx<OpenRow[]>`
