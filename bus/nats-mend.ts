@@ -46,8 +46,9 @@ async function dropTaken(jsm: JetStreamManager, { stream_name, name, ack_floor }
 }
 
 /**
- * A consumer that waits for the answer to a message which the stream has no more. A nats-server (2.9.10) delivers nothing then, for ever: one
- * message may be out at a time, and that one is. It is the last one that was delivered.
+ * A consumer that waits for the answer to a message which the stream has no more. Where one message may be out at a time, a nats-server
+ * (2.9.10) delivers nothing then, for ever; it is the last one that was delivered. Where several may, the rest goes on, and the reader makes
+ * the consumer anew when it hears nothing of a hub that was killed.
  */
 async function removeStuck(jsm: JetStreamManager, before: ConsumerInfo): Promise<void> {
   const { stream_name, name, delivered } = before;

@@ -360,7 +360,10 @@ test('a secret that the device hides is not blanked by taking it back', async ()
 });
 
 test('what did not end well stays in the queue until a person closes it with a note', async () => {
-  const refused = await ended(await create(set('Bad')), { outcome: 'refused', why: '9007' });
+  const forgotten = [{ name: SSID, status: 'differs', text: 'reads back as "Old"' }];
+  const refused = await ended(await create(set('Bad')), { outcome: 'refused', why: 'Forgotten.', items: forgotten });
+  const changed = [{ name: SSID, status: 'drifted' }];
+  const drifted = await ended(await create(set('Late')), { outcome: 'refused', why: 'Drifted.', items: changed });
   const unknown = await ended(await create({ kind: 'reboot' }), {
     outcome: 'failed',
     why: 'Nobody knows.',
@@ -375,6 +378,7 @@ test('what did not end well stays in the queue until a person closes it with a n
   expect(queue.map(({ action, isKnown, nextStep }) => [action.id, isKnown, nextStep])).toEqual([
     [faulted.id, true, expect.stringMatching(/nothing was changed.*fault/)],
     [unknown.id, false, expect.stringContaining('Unknown, needs a look')],
+    [drifted.id, true, expect.stringContaining('Make a new preview')],
     [refused.id, true, expect.stringContaining('says yes and keeps what it had')],
   ]);
   expect(queue[0]!.faults).toEqual([
@@ -383,8 +387,8 @@ test('what did not end well stays in the queue until a person closes it with a n
   ]);
   const closed = await control.actions.close(refused.id, 'The customer has it.', SUPPORT);
   expect(closed.closed).toMatchObject({ by: 'Sue', note: 'The customer has it.' });
-  expect((await control.actions.queue({ deviceId: CPE })).items).toHaveLength(2);
-  expect((await control.actions.queue({ state: 'refused' })).items).toHaveLength(1);
+  expect((await control.actions.queue({ deviceId: CPE })).items).toHaveLength(3);
+  expect((await control.actions.queue({ state: 'refused' })).items).toHaveLength(2);
   await expect(control.actions.close(refused.id, 'again', SUPPORT)).rejects.toMatchObject({
     status: 409,
     code: 'not-in-queue',

@@ -90,7 +90,7 @@ function entryOf(row: QueueRow, nowMs: number): QueueEntry {
     action: actionView(row),
     faults: [...faults].map(([code, text]) => ({ code, text })),
     isKnown: !row.unknown,
-    nextStep: nextStep({ ...row, isFaulted: faults.size > 0 }),
+    nextStep: nextStep(row),
     ageSeconds: Math.max(0, Math.round((nowMs - endedAt) / 1_000)),
   };
 }
@@ -100,8 +100,9 @@ export function nextStep({
   state,
   unknown,
   recoverable,
-  isFaulted,
-}: Pick<QueueRow, 'state' | 'unknown' | 'recoverable'> & { isFaulted: boolean }): string {
+  items,
+}: Pick<QueueRow, 'state' | 'unknown' | 'recoverable' | 'items'>): string {
+  const became = (status: string): boolean => items?.some((item) => item.status === status) ?? false;
   const back = recoverable ? ' It can be taken back (recover).' : '';
   if (unknown) {
     return 'Unknown, needs a look: read the device (get or refresh), compare with the plan, then close this or do it again.';
@@ -114,7 +115,9 @@ export function nextStep({
     case 'unsupported':
       return 'The device does not have this: check name and profile, refresh the device, or close it.';
     case 'refused':
-      if (!isFaulted)
+      if (became('drifted'))
+        return 'Nothing was changed: the device is not as it was when this was approved. Make a new preview.';
+      if (became('differs'))
         return 'The device says yes and keeps what it had: read it again, try another value, or ask the vendor.';
       return 'The device refused it and nothing was changed: correct the value, or ask the vendor about the fault.';
     default:
