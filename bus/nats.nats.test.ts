@@ -162,6 +162,29 @@ describe.skipIf(NATS_SERVER === null)('over a real nats-server', () => {
     line.close();
   });
 
+  test('a decision that was delivered and did not arrive is not overtaken by those behind it', async () => {
+    const transport = await fresh();
+    const subject = decisionsFor('pop', 'e1');
+    const seen: number[] = [];
+    transport.subscribe(subject, 'edge', async (_, messages) => {
+      seen.push(...messages.map(({ payload }) => payload as number));
+    });
+    await transport.publish(subject, [{ id: 'd0', payload: 0 }]);
+    await vi.waitFor(() => expect(seen).toEqual([0]), WITHIN);
+    // Somebody else is given one of them, and says nothing: to the reader it is as if the line had lost it.
+    const nats = await connect({ servers: server.url });
+    const taken: string[] = [];
+    const next = '$JS.API.CONSUMER.MSG.NEXT.STARLING_DECISIONS.acs=v1=command=decision=pop=e1';
+    nats.subscribe('taken', { callback: (_, message) => void taken.push(message.subject) });
+    nats.publish(next, '', { reply: 'taken' });
+    await nats.flush();
+    for (let i = 1; i <= 20; i++) await transport.publish(subject, [{ id: `d${i}`, payload: i }]);
+    await vi.waitFor(() => expect(seen).toHaveLength(21), { timeout: 4_000, interval: 5 });
+    expect(taken).toEqual([subject]);
+    expect(seen).toEqual(Array.from({ length: 21 }, (_, i) => i));
+    await nats.close();
+  });
+
   test('a handler that takes longer than the server waits is not overtaken by its own repetition', async () => {
     const transport = await fresh();
     const seen: string[] = [];
