@@ -64,3 +64,13 @@ test.each([
   bus.storedThere = { lowest: storedThere.now + 1, now: storedThere.now + 1 };
   expect(await sendLostAgain(parts, bus)).toMatchObject({ lost: false });
 });
+
+test('what is taken back after the hub lost some is asked of its edge, which may have had it before', async () => {
+  const { control, ids } = await withWork(7);
+  const { context: parts, bus } = control;
+  bus.storedThere = { lowest: 6, now: 6 };
+  expect(await sendLostAgain(parts, bus)).toMatchObject({ lost: true });
+  expect(await control.actions.cancel(ids[0]!, ADMIN)).toMatchObject({ state: 'ready', endedAt: null });
+  await control.handOver.pass();
+  expect(bus.decisions.map(({ decision }) => decision.type)).toContain('cancel');
+});

@@ -380,6 +380,17 @@ test('an edge that lost its store is heard again, and its work is sent again, on
   });
 });
 
+test('work of an edge that lost its store is not called cancelled before the edge is asked: it may have it already', async () => {
+  const control = await testControl();
+  const hello = (startedAt: number): AnyFactBody => ({ type: 'hello', body: { version: '1', threads: 1, startedAt } });
+  await control.send(hello(1_000), inform());
+  const { action } = await control.actions.create(CPE, { kind: 'reboot' }, { principal: ADMIN });
+  await control.handOver.pass();
+  const place = { v: 1, edgeId: 'edge1', pop: 'pop1', lane: 1, at: control.clock.now(), sequence: 1 };
+  await control.ingest.handle(control.subject, [messageOf([{ ...place, ...hello(2_000) }])]);
+  expect(await control.actions.cancel(action.id, ADMIN)).toMatchObject({ state: 'ready', endedAt: null });
+});
+
 test('an old hello delivered again does not open the way for duplicates', async () => {
   const control = await testControl();
   const hello: AnyFactBody = { type: 'hello', body: { version: '1', threads: 1, startedAt: 1_000 } };
